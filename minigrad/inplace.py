@@ -1,0 +1,149 @@
+"""In-place changes: right, or an error. How `x.mul_(y)`, `x[i] = y` and views enter the graph.
+
+An in-place call computes the op out of place, writes the result into the tensor's buffer, and gives
+the tensor the result's place in the graph. Every change counts up the buffer's version, so that a
+backward pass that needs an overwritten value finds out. A change to a view also changes its base: the
+base gets a new node that scatters the view into it, and views of that base look themselves up again
+when they are next used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from . import dtypes
+from .engine import mode
+from .errors import GradientError, ShapeError
+from .tensor import Tensor, _refresh, wrap
+
+__all__ = ["bump", "check_in_place", "in_place", "refresh_view", "replace"]
+
+
+def in_place(call: Callable[..., Any], name: str) -> Callable[..., Tensor]:
+    """The method `name` that computes `call` into its first argument."""
+
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        records = mode.recording and (
+            self._rg or any(isinstance(a, Tensor) and a._rg for a in (*args, *kwargs.values()))
+        )
+        if not records:
+            out = call(self, *args, **kwargs)
+            _write(self, out, name)
+            return self
+        check_in_place(self, name)
+        _refresh(self)
+        source = wrap(self._data.copy())  # a rule may need the value from before the change
+        source._node, source._rg = self._node, self._rg
+        replace(self, call(source, *args, **kwargs), name)
+        return self
+
+    method.__name__ = name
+    method.__doc__ = f"In-place version of `{getattr(call, '__name__', name)}`; returns self."
+    return method
+
+
+def check_in_place(t: Tensor, name: str) -> None:
+    """Refuse to change, while recording, a leaf that collects gradients (or a view of one)."""
+    for who, x in (("a leaf Tensor", t), ("a view of a leaf Tensor", t._base)):
+        if x is not None and x._rg and x._node is None:
+            raise GradientError(
+                f"{name}: {who} that requires grad is being used in an in-place operation: the "
+                "graph needs its old value. Write y = x.op(...) instead, or change it inside "
+                "`with minigrad.no_grad():`."
+            )
+
+
+def replace(t: Tensor, out: Tensor, name: str) -> None:
+    """Write `out` into `t` and give `t` its place in the graph; a base of `t` follows."""
+    base = t._base
+    old = None
+    if base is not None:
+        old = wrap(base._data.copy())
+        old._node, old._rg = base._node, base._rg
+    _write(t, out, name)
+    if base is None:
+        t._node, t._rg = out._node, out._rg
+        return
+    from .op import registry
+
+    assert old is not None
+    new = registry["as_strided_scatter"](old, out, *_region(t._data, base._data))
+    base._node, base._rg = new._node, new._rg
+    assert t._cell is not None
+    t._seen = -1
+    _refresh(t)
+
+
+def refresh_view(view: Tensor) -> None:
+    """Make `view` a view of its base as the base stands in the graph now."""
+    base, cell = view._base, view._cell
+    assert base is not None and cell is not None
+    view._seen = cell.version
+    if not (base._rg and mode.recording) and view._node is None:
+        return
+    from .op import registry
+
+    if not base._rg:
+        view._node, view._rg = None, False
+        return
+    again = wrap(base._data)
+    again._node, again._rg = base._node, base._rg
+    before, mode.recording = mode.recording, True
+    try:
+        if base._node is None:  # a leaf: cotangents must reach the leaf itself
+            fresh = registry["as_strided"](base, *_region(view._data, base._data))
+        else:
+            fresh = registry["as_strided"](again, *_region(view._data, base._data))
+    finally:
+        mode.recording = before
+    view._node, view._rg = fresh._node, fresh._rg
+
+
+def _region(view: np.ndarray, base: np.ndarray) -> tuple[Any, Any, int]:
+    """Size, strides and offset (in elements) of `view` inside the row-major elements of `base`."""
+    if not base.flags.c_contiguous:
+        raise GradientError(
+            "in-place change of a view: recorded only if the base is contiguous; got strides "
+            f"{base.strides} for shape {base.shape}. Call .contiguous() on the base first."
+        )
+    step = base.itemsize
+    offset = (view.__array_interface__["data"][0] - base.__array_interface__["data"][0]) // step
+    return view.shape, tuple(s // step for s in view.strides), offset
+
+
+def _write(t: Tensor, out: Tensor, name: str) -> None:
+    a, b = t._data, out._data
+    if a.shape != b.shape:
+        raise ShapeError(
+            f"{name}: the result must have the tensor's own shape {tuple(a.shape)}; got "
+            f"{tuple(b.shape)}. An in-place op cannot broadcast the tensor it changes."
+        )
+    if a.dtype != b.dtype and not dtypes.can_cast(b.dtype, a.dtype):
+        raise RuntimeError(
+            f"{name}: result type {b.dtype} can't be cast to the tensor's dtype {a.dtype}. Convert "
+            f"the tensor first, as in x = x.to(minigrad.{b.dtype})."
+        )
+    if not a.flags.writeable or 0 in a.strides and a.size > 1:
+        raise RuntimeError(
+            f"{name}: several elements of this tensor share one memory location (it was expanded), "
+            "or its memory is read-only. Use .clone() first."
+        )
+    np.copyto(a, b, casting="unsafe")
+    bump(t, name)
+
+
+def bump(t: Tensor, name: str) -> None:
+    """Count a change of the tensor's buffer, and remember the line that made it."""
+    from .op import user_line
+
+    cell = t._share_cell()
+    cell.version += 1
+    if mode.recording:
+        cell.where = f"{name} at {user_line()}"
+    else:
+        cell.where = f"{name} (without recording)"
+    if t._base is None:
+        t._seen = cell.version

@@ -1,0 +1,1 @@
+"""The differentiable functions, one file per family. Importing this installs all Tensor methods."""
