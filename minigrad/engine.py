@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import operator
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -18,10 +19,11 @@ from .errors import GradientError
 
 __all__ = [
     "Node", "Output", "detect_anomaly", "enable_grad", "inference_mode", "is_grad_enabled",
-    "is_inference_mode_enabled", "mode", "no_grad", "set_detect_anomaly", "set_grad_enabled", "walk",
+    "is_inference_mode_enabled", "mode", "no_grad", "set_detect_anomaly", "set_grad_enabled", "tick",
+    "walk",
 ]
 
-_clock = itertools.count()  # next() on it is atomic: nodes of all threads get one order
+tick = itertools.count().__next__  # atomic: the nodes of all threads get one order
 
 
 class _Mode(threading.local):
@@ -42,24 +44,22 @@ class Node:
     None where no gradient is wanted. `shape` and `dtype` are those of the result.
     """
 
-    __slots__ = ("__weakref__", "dtype", "hooks", "inputs", "seq", "shape", "where")
+    __slots__ = ("__dict__", "__weakref__", "dtype", "inputs", "seq", "shape")
 
     seq: int
     inputs: tuple[Any, ...]
     shape: Any
     dtype: Any
-    hooks: list[tuple[int, Callable[[Any], Any]]] | None  # (which result, function)
-    where: str | None  # the user's line that made this node, in anomaly mode
 
     results = 1  # how many cotangents `pullback` takes
+    hooks: list[tuple[int, Callable[[Any], Any]]] | None = None  # (which result, function)
+    where: str | None = None  # the user's line that made this node, in anomaly mode
 
     def __init__(self, inputs: tuple[Any, ...], shape: Any, dtype: Any) -> None:
-        self.seq = next(_clock)
+        self.seq = tick()
         self.inputs = inputs
         self.shape = shape
         self.dtype = dtype
-        self.hooks = None
-        self.where = None
 
     @property
     def name(self) -> str:
@@ -108,7 +108,7 @@ def _reachable(starts: Iterable[Node]) -> list[Node]:
             if isinstance(edge, Node) and edge not in seen:
                 seen.add(edge)
                 stack.append(edge)
-    return sorted(seen, key=lambda node: node.seq, reverse=True)
+    return sorted(seen, key=operator.attrgetter("seq"), reverse=True)
 
 
 def _leading_to(nodes: list[Node], targets: set[Any]) -> set[Any]:
@@ -127,24 +127,27 @@ def _node_of(edge: Any) -> Any:
     return edge.node if edge.__class__ is Output else edge
 
 
-class _Pending:
-    """Cotangents on their way, summed per edge. A sum that was made here is added to in place."""
+def _add(sums: dict[Any, Any], owned: set[Any], edge: Any, g: Any) -> None:
+    """Add `g` to what has arrived at `edge`; a sum that was made here is added to in place.
 
-    __slots__ = ("owned", "sums")
-
-    def __init__(self) -> None:
-        self.sums: dict[Any, Any] = {}
-        self.owned: set[Any] = set()
-
-    def add(self, edge: Any, g: Any) -> None:
-        sums = self.sums
-        if edge not in sums:
-            sums[edge] = g
-        elif edge in self.owned and not mode.recording:
-            sums[edge] += g
-        else:
-            sums[edge] = sums[edge] + g
-            self.owned.add(edge)
+    At a node with several results stands a list with one cotangent (or None) per result.
+    """
+    if edge.__class__ is Output:
+        node = edge.node
+        slots = sums.get(node)
+        if slots is None:
+            slots = sums[node] = [None] * node.results
+        before = slots[edge.index]
+        slots[edge.index] = g if before is None else before + g
+        return
+    before = sums.get(edge)
+    if before is None:
+        sums[edge] = g
+    elif edge in owned and not mode.recording:
+        before._add_in_place(g)
+    else:
+        sums[edge] = before + g
+        owned.add(edge)
 
 
 def walk(
@@ -168,83 +171,68 @@ def walk(
     dict
         The cotangent of each target that was reached.
     """
-    pending = _Pending()
-    sums = pending.sums
     nodes = _reachable({n for edge, _ in starts if isinstance(n := _node_of(edge), Node)})
-    wanted = None if targets is None else set(targets)
-    useful = None if wanted is None else _leading_to(nodes, wanted)
+    useful = None if targets is None else _leading_to(nodes, set(targets))
+    wanted = frozenset(targets or ())
     found: dict[Any, Any] = {}
+    sums: dict[Any, Any] = {}
+    owned: set[Any] = set()
+    mask = None
+    anomaly = mode.anomaly
     with set_grad_enabled(create_graph):
         for edge, g in starts:
-            pending.add(edge, g)
-        outputs: dict[Node, list[Output]] = {}
-        for edge in list(sums):
-            if edge.__class__ is Output:
-                outputs.setdefault(edge.node, []).append(edge)
+            _add(sums, owned, edge, g)
         for node in nodes:
-            if useful is not None and node not in useful:
-                sums.pop(node, None)
+            g = sums.pop(node, None)
+            if g is None or (useful is not None and node not in useful):
                 continue
-            g = _collect(node, sums, outputs.pop(node, ()), wanted, found)
-            if g is None:
-                continue
-            mask = None
+            if node.hooks:
+                g = _run_hooks(node, g)
             if useful is not None:
-                mask = tuple(
-                    e is not None and (e in useful or _node_of(e) in useful) for e in node.inputs
-                )
+                _catch(node, g, wanted, found)
+                mask = tuple([_node_of(e) in useful or e in useful for e in node.inputs])
                 if not any(mask):
                     continue
             for edge, gi in zip(node.inputs, node.pullback(g, mask)):
-                if edge is None or gi is None:
-                    continue
-                if edge.__class__ is Output and edge not in sums:
-                    outputs.setdefault(edge.node, []).append(edge)
-                if mode.anomaly:
-                    _check_finite(node, gi)
-                pending.add(edge, gi)
-            del g
+                if edge is not None and gi is not None:
+                    if anomaly:
+                        _check_finite(node, gi)
+                    if edge in sums or edge.__class__ is Output:
+                        _add(sums, owned, edge, gi)
+                    else:
+                        sums[edge] = gi
             if not retain_graph:
                 node.release()
         for edge, g in sums.items():  # what is left stands at leaves
-            if wanted is None or edge in wanted:
+            if targets is None or edge in wanted:
                 found[edge] = g
     return found
 
 
-def _collect(
-    node: Node, sums: dict[Any, Any], arrived: Sequence[Output], wanted: set[Any] | None,
-    found: dict[Any, Any],
-) -> Any:
-    """Take the finished cotangent of `node` (a list if it has several results) out of `sums`."""
-    g: Any
-    if arrived:
-        g = [None] * node.results
-        for edge in arrived:
-            g[edge.index] = sums.pop(edge)
-    else:
-        g = sums.pop(node, None)
-        if g is None:
-            return None
-    if node.hooks:
-        for index, hook in list(node.hooks):
-            one = g[index] if arrived else g
-            if one is None:
-                continue
-            new = hook(one)
-            if new is None:
-                continue
-            if arrived:
-                g[index] = new
-            else:
-                g = new
-    if wanted is not None:
+def _run_hooks(node: Node, g: Any) -> Any:
+    """What the hooks of `node` make of its cotangent (each may replace that of its result)."""
+    for index, hook in list(node.hooks or ()):
+        several = isinstance(g, list)
+        one = g[index] if several else g
+        new = None if one is None else hook(one)
+        if new is None:
+            continue
+        if several:
+            g[index] = new
+        else:
+            g = new
+    return g
+
+
+def _catch(node: Node, g: Any, wanted: frozenset[Any], found: dict[Any, Any]) -> None:
+    """Note the cotangent of `node` if it, or one of its results, is a target."""
+    if not isinstance(g, list):
         if node in wanted:
             found[node] = g
-        for edge in arrived:
-            if edge in wanted:
-                found[edge] = g[edge.index]
-    return g
+        return
+    for edge in wanted:
+        if edge.__class__ is Output and edge.node is node and g[edge.index] is not None:
+            found[edge] = g[edge.index]
 
 
 def _check_finite(node: Node, g: Any) -> None:

@@ -27,7 +27,7 @@ import numpy as np
 from numpy import ndarray as Array
 
 from . import dtypes
-from .engine import Node, Output, mode
+from .engine import Node, Output, mode, tick
 from .errors import GradientError, ShapeError
 from .tensor import Cell, Tensor, edge_of, wrap
 
@@ -70,7 +70,7 @@ class _Rule:
         self.fetch: list[tuple[str, int]] = []
         for name in list(inspect.signature(fn).parameters)[1:]:
             if name in op.inputs:
-                self.fetch.append(("input", op.inputs.index(name)))
+                self.fetch.append(("inputs" if op.variadic else "input", op.inputs.index(name)))
             elif name in op.outputs:
                 self.fetch.append(("output", op.outputs.index(name)))
             elif name == "y" and len(op.outputs) == 1:
@@ -94,15 +94,17 @@ class _Rule:
 class _Plan:
     """What a node keeps, given which inputs want gradients."""
 
-    __slots__ = ("byproducts", "inputs", "outputs", "rules", "shapes")
+    __slots__ = ("byproducts", "extras", "inputs", "op", "outputs", "rules", "shapes")
 
     def __init__(self, op: Op, wants: tuple[bool, ...]) -> None:
+        self.op = op
         self.rules = [r for r in op.rules if op.variadic or any(wants[i] for i in r.inputs)]
         sources = {source for r in self.rules for source in r.fetch}
-        self.inputs = tuple(("input", 0 if op.variadic else i) in sources for i in range(len(wants)))
+        self.inputs = tuple((("inputs", 0) if op.variadic else ("input", i)) in sources for i in range(len(wants)))
         self.outputs = tuple(i for kind, i in sorted(sources) if kind == "output")
         self.shapes = any(kind == "shape" for kind, _ in sources)
         self.byproducts = any(kind == "byproduct" for kind, _ in sources)
+        self.extras = bool(self.outputs) or self.shapes or self.byproducts
 
 
 class Op:
@@ -113,6 +115,7 @@ class Op:
         outputs: tuple[str, ...], byproducts: tuple[str, ...], differentiable: bool,
     ) -> None:
         self.forward, self.name, self.promote, self.view = forward, name, promote, view
+        self.several = len(outputs) > 1
         self.outputs, self.byproducts, self.differentiable = outputs, byproducts, differentiable
         self.signature = inspect.signature(forward)
         parameters = self.signature.parameters.values()
@@ -181,69 +184,97 @@ _ALIASES = {"axis": "dim", "keepdims": "keepdim"}
 class OpNode(Node):
     """One recorded call of an op: what its rules need, and the walk's way to call them."""
 
-    __slots__ = ("byproducts", "cells", "kept", "op", "outs", "plan", "settings", "shapes", "versions")
+    __slots__ = ("kept", "plan", "settings", "versions")
+
+    kept: Any  # per input: the value if a rule names it, else None; None altogether once freed
+    plan: _Plan
+    settings: Sequence[Any]
+    versions: Any  # per input: version of the kept value; None if nothing was ever changed
+
+    # these default to the class's, so that a plain node does not store them
+    shapes: Any = None
+    outs: Sequence[Any] | None = None
+    out_cells: Sequence[tuple[Cell, int]] = ()
+    byproducts: Sequence[Array] = ()
+
+    @property
+    def op(self) -> Op:
+        """The op that was called."""
+        return self.plan.op
 
     @property
     def name(self) -> str:
-        return self.op.node_name
+        return self.plan.op.node_name
 
     @property
     def results(self) -> int:  # type: ignore[override]
-        return len(self.op.outputs)
+        return len(self.plan.op.outputs)
 
     def release(self) -> None:
-        if self.kept is not None and (any(k is not None for k in self.kept) or self.outs):
-            self.kept, self.outs, self.byproducts = None, (), ()
+        if self.kept is not None and (self.outs or any(self.plan.inputs)):
+            self.kept, self.outs, self.byproducts = None, None, ()
 
     def pullback(self, g: Any, wanted: tuple[bool, ...] | None) -> Sequence[Any]:
-        op, inputs = self.op, self.inputs
-        if self.kept is None:
+        plan, inputs, kept = self.plan, self.inputs, self.kept
+        op = plan.op
+        if kept is None:
             raise GradientError(
                 f"{self.name}: trying to backward through the graph a second time, but what this op "
                 "kept was freed by the first pass. Use loss.backward(retain_graph=True) the first "
                 "time, or compute the loss again."
             )
-        self._check_versions()
-        if len(op.outputs) > 1:
+        if kept is not _NOTHING or self.out_cells:
+            self._check_versions(kept)
+        if op.several:
             g = self._fill(g)
         grads: list[Any] = [None] * len(inputs)
-        for rule in self.plan.rules:
-            if wanted is not None and not op.variadic and not any(wanted[i] for i in rule.inputs):
+        for rule in plan.rules:
+            if wanted is not None and not op.variadic and not any([wanted[i] for i in rule.inputs]):
                 continue
-            got = rule.fn(g, *[self._fetch(kind, i, wanted) for kind, i in rule.fetch])
-            if op.variadic:
-                grads = list(got)
-            elif rule.joint:
-                for i, one in zip(rule.inputs, got):
+            args = [
+                kept[i] if kind == "input"
+                else self.settings[i] if kind == "setting"
+                else self._fetch(kind, i, wanted)
+                for kind, i in rule.fetch
+            ]
+            if rule.joint:
+                for i, one in zip(rule.inputs, rule.fn(g, *args)):
                     grads[i] = one
+            elif op.variadic:
+                grads = list(rule.fn(g, *args))
             else:
-                grads[rule.inputs[0]] = got
+                grads[rule.inputs[0]] = rule.fn(g, *args)
         for i, edge in enumerate(inputs):
             if edge is None:
                 grads[i] = None
                 continue
             gi = grads[i]
             if gi is None:
-                if (wanted is None or wanted[i]) and not op.variadic and not self._has_rule(i):
-                    raise GradientError(
-                        f"{op.name}: has no gradient rule for input {op.inputs[i]!r}, which requires "
-                        f"grad. Declare one beside the op ({op.where}), or detach the input."
-                    )
+                if wanted is None or wanted[i]:
+                    self._check_has_rule(i)
                 continue
-            if gi._data.shape != (edge._data.shape if isinstance(edge, Tensor) else edge.shape):
+            array = gi._data
+            node = edge._data if isinstance(edge, Tensor) else edge
+            if array.shape != node.shape:
                 grads[i] = gi = self._unbroadcast(gi, i, edge)
-            if gi._data.dtype is not (d := edge.dtype) and gi._data.dtype != d:
-                grads[i] = gi.to(d)
+                array = gi._data
+            if array.dtype is not node.dtype and array.dtype != node.dtype:
+                grads[i] = gi.to(node.dtype)
         return grads
 
-    def _has_rule(self, i: int) -> bool:
-        return any(i in r.inputs for r in self.op.rules)
+    def _check_has_rule(self, i: int) -> None:
+        """A rule may return None (no gradient flows); an input without a rule is an error."""
+        op = self.op
+        if not op.variadic and not any(i in r.inputs for r in op.rules):
+            raise GradientError(
+                f"{op.name}: has no gradient rule for input {op.inputs[i]!r}, which requires "
+                f"grad. Declare one beside the op ({op.where}), or detach the input."
+            )
 
     def _fetch(self, kind: str, i: int, wanted: tuple[bool, ...] | None) -> Any:
-        if kind == "input":
-            return self.kept if self.op.variadic else self.kept[i]
-        if kind == "setting":
-            return self.settings[i]
+        """What a rule asked for by name, other than an input or a setting."""
+        if kind == "inputs":
+            return self.kept
         if kind == "shape":
             return self.shapes if self.op.variadic else self.shapes[i]
         if kind == "output":
@@ -276,15 +307,24 @@ class OpNode(Node):
         """Places of the outputs through which gradients flow."""
         return [i for i, d in enumerate(self.dtype) if d.kind == "f"]
 
-    def _check_versions(self) -> None:
-        for cell, version in self.cells:
-            if cell.version != version:
-                raise GradientError(
-                    f"{self.name}: one of the tensors needed for its gradient has been modified by an "
-                    f"inplace operation: it was at version {version} when it was saved and is at "
-                    f"version {cell.version} now, changed by {cell.where}. Change a clone instead "
-                    "(x = x + 1 for x += 1), or make the change before the forward pass."
-                )
+    def _check_versions(self, kept: Sequence[Any]) -> None:
+        """Raise if a kept value was changed in place since."""
+        versions = self.versions
+        for i, t in enumerate(kept):
+            if t.__class__ in _SCALARS or t is None or t._cell is None:
+                continue
+            self._check_version(t._cell, 0 if versions is None else versions[i])
+        for cell, version in self.out_cells:
+            self._check_version(cell, version)
+
+    def _check_version(self, cell: Cell, version: int) -> None:
+        if cell.version != version:
+            raise GradientError(
+                f"{self.name}: one of the tensors needed for its gradient has been modified by an "
+                f"inplace operation: it was at version {version} when it was saved and is at "
+                f"version {cell.version} now, changed by {cell.where}. Change a clone instead "
+                "(x = x + 1 for x += 1), or make the change before the forward pass."
+            )
 
     def _unbroadcast(self, g: Tensor, i: int, edge: Any) -> Tensor:
         """Sum `g` over the dims along which input `i` was broadcast."""
@@ -324,63 +364,101 @@ class _Constant(Node):
         raise GradientError(self.message)
 
 
+_new_node = OpNode.__new__
+
+
 def _record(
     op: Op, outs: Sequence[Tensor], tensors: Sequence[Any], settings: Sequence[Any],
     byproducts: Sequence[Array] = (),
 ) -> None:
     """Give `outs` their place in the graph, keeping alive only what the rules name."""
     edges = []
+    wants = []
+    changed = False
     for t in tensors:
-        if t.__class__ in _SCALARS or t is None or not t._rg:
+        if t.__class__ in _SCALARS or t is None:
             edges.append(None)
-        else:
-            edges.append(edge_of(t) if t._base is not None else t._node or t)
-    plan = op.plan(tuple([e is not None for e in edges]))
-    node = OpNode.__new__(OpNode)
-    first = outs[0]._data
-    if len(outs) == 1:
-        Node.__init__(node, tuple(edges), first.shape, first.dtype)
-    else:
-        shapes, kinds = tuple(o._data.shape for o in outs), tuple(o._data.dtype for o in outs)
-        Node.__init__(node, tuple(edges), shapes, kinds)
-    node.op, node.plan, node.settings = op, plan, settings
-    cells: list[tuple[Cell, int]] = []
-    kept = []
-    for keep, t in zip(plan.inputs, tensors):
-        if not keep:
-            kept.append(None)
+            wants.append(False)
             continue
-        kept.append(t)
-        if t.__class__ not in _SCALARS and t is not None:
-            if t._inference:
-                raise GradientError(
-                    f"{op.name}: a tensor made inside inference_mode cannot be kept for a gradient. "
-                    "Use no_grad instead, or clone the tensor outside."
-                )
-            cell = t._cell
-            if cell is None:
-                cell = t._cell = Cell()
-            cells.append((cell, cell.version))
-    node.kept, node.outs = kept, ()
-    if plan.outputs:
-        node.outs = {i: outs[i]._data for i in plan.outputs}
-        for i in plan.outputs:
-            cell = outs[i]._share_cell()
-            cells.append((cell, cell.version))
-    node.cells = cells
-    node.shapes = (
-        [None if t is None or t.__class__ in _SCALARS else t._data.shape for t in tensors]
-        if plan.shapes else None
-    )
-    node.byproducts = byproducts if plan.byproducts else ()
+        if t._cell is not None:
+            changed = True
+            if t._base is not None:
+                edge_of(t)
+        edges.append((t._node or t) if t._rg else None)
+        wants.append(t._rg)
+        if t._inference:
+            raise GradientError(
+                f"{op.name}: a tensor made inside inference_mode cannot be part of a graph. Use "
+                "no_grad instead, or clone the tensor outside."
+            )
+    mask = tuple(wants)
+    plan = op.plans.get(mask) or op.plan(mask)
+    node = _new_node(OpNode)
+    node.seq = tick()
+    node.inputs = tuple(edges)
+    node.plan = plan
+    node.settings = settings
+    node.kept = [t if keep else None for keep, t in zip(plan.inputs, tensors)]
+    node.versions = [
+        0 if t.__class__ in _SCALARS or t is None else t._version for t in tensors
+    ] if changed else None
+    if plan.extras:
+        if plan.outputs:
+            node.outs = [o._data if i in plan.outputs else None for i, o in enumerate(outs)]
+            cells = [outs[i]._share_cell() for i in plan.outputs]
+            node.out_cells = [(cell, cell.version) for cell in cells]
+        if plan.shapes:
+            node.shapes = [
+                None if t is None or t.__class__ in _SCALARS else t._data.shape for t in tensors
+            ]
+        if plan.byproducts:
+            node.byproducts = byproducts
     if mode.anomaly:
         node.where = user_line()
     if len(outs) == 1:
+        array = outs[0]._data
+        node.shape, node.dtype = array.shape, array.dtype
         outs[0]._node, outs[0]._rg = node, True
         return
+    node.shape = tuple([o._data.shape for o in outs])
+    node.dtype = tuple([o._data.dtype for o in outs])
     for i, o in enumerate(outs):
         if o._data.dtype.kind == "f":
             o._node, o._rg = Output(node, i, o._data.shape, o._data.dtype), True
+
+
+def _record_elementwise(op: Op, out: Tensor, x: Tensor, z: Any, args: Any, defaults: Any) -> None:
+    """`_record` for one or two inputs and one output, unrolled: two thirds of its time."""
+    xr = x._rg
+    zr = z._rg if isinstance(z, Tensor) else False
+    one = len(args) == 1
+    mask = (xr,) if one else (xr, zr)
+    plan = op.plans.get(mask) or op.plan(mask)
+    if x._cell is not None or plan.shapes or mode.anomaly or getattr(z, "_cell", None):
+        return _record(op, (out,), args, defaults)
+    array = out._data
+    node = _new_node(OpNode)
+    node.seq = tick()
+    node.plan = plan
+    node.settings = defaults
+    node.versions = None
+    node.shape, node.dtype = array.shape, array.dtype
+    ex = (x._node or x) if xr else None
+    if one:
+        node.inputs = (ex,)
+        node.kept = (x,) if plan.inputs[0] else _NOTHING
+    else:
+        node.inputs = (ex, (z._node or z) if zr else None)
+        kx, kz = plan.inputs
+        node.kept = (x if kx else None, z if kz else None) if kx or kz else _NOTHING
+    if plan.outputs:
+        node.outs = (array,)
+        cell = out._cell = Cell()
+        node.out_cells = ((cell, 0),)
+    out._node, out._rg = node, True
+
+
+_NOTHING = (None, None)
 
 
 def user_line() -> str:
@@ -462,8 +540,14 @@ def _run(op: Op, values: list[Any]) -> Any:
                 _record(op, outs, tensors, settings, parts[many:])
     elif mode.inference:
         for o in outs:
-            o._inference = True
+            _mark_inference(o)
     return outs[0] if many == 1 else tuple(outs)
+
+
+def _mark_inference(out: Tensor) -> None:
+    """Keep `out` from ever entering a graph; its cell sends it to `_record`, which refuses it."""
+    out._inference = True
+    out._share_cell()
 
 
 def _mark_view(out: Tensor, source: Tensor) -> None:
@@ -516,9 +600,9 @@ def _elementwise(op: Op) -> Callable[..., Any]:
         out._node, out._rg = None, False
         if mode.recording:
             if record and x._rg:
-                _record(op, (out,), args, defaults)
+                _record_elementwise(op, out, x, None, args, defaults)
         elif mode.inference:
-            out._inference = True
+            _mark_inference(out)
         return out
 
     def binary(*args: Any, **kwargs: Any) -> Any:
@@ -549,9 +633,9 @@ def _elementwise(op: Op) -> Callable[..., Any]:
         out._node, out._rg = None, False
         if mode.recording:
             if record and needs:
-                _record(op, (out,), args, defaults)
+                _record_elementwise(op, out, x, z, args, defaults)
         elif mode.inference:
-            out._inference = True
+            _mark_inference(out)
         return out
 
     return unary if len(op.inputs) == 1 else binary
