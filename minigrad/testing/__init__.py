@@ -1,0 +1,3 @@
+"""Checks for gradients and ops. Hypothesis is imported only by `cases` and `strategies`."""
+
+from __future__ import annotations
