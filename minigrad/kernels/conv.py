@@ -11,6 +11,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from minigrad.kernels.correlate import correlate, correlate_input_grad, correlate_weight_grad
+from minigrad.kernels.jit import use_jit
+
 Pair = tuple[int, int]
 Array = NDArray[np.floating]
 
@@ -34,7 +37,8 @@ def conv2d(
     -------
     (N, F, OH, OW), OH = (H + 2·PH − DH·(KH−1) − 1) // SH + 1
     """
-    return conv2d_reference(x, w, b, stride, padding, dilation, groups)
+    run = correlate if use_jit(x, w, b) else conv2d_reference
+    return run(x, w, b, stride, padding, dilation, groups)
 
 
 def conv2d_input_grad(
@@ -60,7 +64,8 @@ def conv2d_input_grad(
     -------
     (N, C, H, W) with (H, W) = input_hw
     """
-    return conv2d_input_grad_reference(g, w, input_hw, stride, padding, dilation, groups)
+    run = correlate_input_grad if use_jit(g, w) else conv2d_input_grad_reference
+    return run(g, w, input_hw, stride, padding, dilation, groups)
 
 
 def conv2d_weight_grad(
@@ -85,7 +90,8 @@ def conv2d_weight_grad(
     -------
     (F, C / groups, KH, KW) with (KH, KW) = kernel_hw
     """
-    return conv2d_weight_grad_reference(g, x, kernel_hw, stride, padding, dilation, groups)
+    run = correlate_weight_grad if use_jit(g, x) else conv2d_weight_grad_reference
+    return run(g, x, kernel_hw, stride, padding, dilation, groups)
 
 
 # The definitions in NumPy: one matrix product per tap (u, v) of the window.

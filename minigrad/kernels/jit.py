@@ -1,23 +1,155 @@
-"""Whether and how kernels are compiled, and the threads they run on; no kernel lives here."""
+"""Whether and how kernels are compiled: the Numba policy in one place. No kernel lives here.
+
+Importing this imports no Numba. A `@kernel` compiles on its first call for the types it meets
+(C-contiguous float32 or float64), without the GIL, with contraction and reordering of sums allowed
+but NaN, infinities and division by zero as IEEE has them. Parallelism is `minigrad.kernels.threads`.
+"""
 
 from __future__ import annotations
 
-__all__ = ["get_num_threads", "jit_enabled", "set_num_threads", "warmup"]
+import importlib
+import importlib.util
+import os
+import warnings
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minigrad.kernels.threads import get_num_threads, parallel, scratch, set_num_threads
+
+__all__ = [
+    "Kernel",
+    "dense",
+    "get_num_threads",
+    "intrinsic",
+    "jit_enabled",
+    "kernel",
+    "parallel",
+    "scratch",
+    "set_num_threads",
+    "use_jit",
+    "warmup",
+]
+
+FASTMATH = frozenset({"contract", "reassoc", "nsz"})
+_FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
 def jit_enabled() -> bool:
-    """Whether kernels run compiled; if not, their NumPy references do."""
-    return False
+    """Whether kernels run compiled; if not, their NumPy references do.
+
+    They do not with `MINIGRAD_JIT=0` in the environment, or where Numba cannot be imported.
+    """
+    return os.environ.get("MINIGRAD_JIT", "1") != "0" and _numba_works()
 
 
-def get_num_threads() -> int:
-    """Number of threads that kernels use."""
-    return 1
+def use_jit(x: NDArray[Any], *others: NDArray[Any] | None) -> bool:
+    """Whether the compiled kernel serves these arrays: all float32, or all float64."""
+    dtype = x.dtype
+    if dtype not in _FLOATS or any(a is not None and a.dtype != dtype for a in others):
+        return False
+    return jit_enabled()
 
 
-def set_num_threads(n: int) -> None:
-    """Use n threads in kernels and in NumPy's BLAS."""
+def dense(x: NDArray[Any]) -> NDArray[Any]:
+    """x, or a copy if it is not C-contiguous, aligned and writeable: one type per dtype and ndim."""
+    flags = x.flags
+    return x if flags.carray else np.array(x, order="C")
+
+
+class Kernel:
+    """A function that Numba compiles when it is first called; other kernels may call it."""
+
+    def __init__(self, function: Callable[..., Any], keep: bool) -> None:
+        self.function = function
+        self.keep = keep
+        self.__name__ = function.__name__
+        self.__doc__ = function.__doc__
+        self._dispatcher: Any = None
+
+    def __call__(self, *args: Any) -> Any:
+        return (self._dispatcher or self.dispatcher)(*args)
+
+    @property
+    def dispatcher(self) -> Any:
+        """The Numba dispatcher."""
+        if self._dispatcher is None:
+            import numba
+
+            made = numba.njit(nogil=True, error_model="numpy", fastmath=set(FASTMATH))(
+                self.function
+            )
+            if self.keep:
+                from minigrad.kernels.cache import KernelCache
+
+                made._cache = KernelCache(self.__name__)
+            self._dispatcher = made
+        return self._dispatcher
+
+    @property
+    def _numba_type_(self) -> Any:
+        """How Numba sees this object when another kernel names it."""
+        return self.dispatcher._numba_type_
+
+
+def kernel(function: Callable[..., Any]) -> Kernel:
+    """Compile this function on its first call, and keep the machine code on disk."""
+    return Kernel(function, keep=True)
+
+
+def helper(function: Callable[..., Any]) -> Kernel:
+    """A part of kernels, compiled into those that call it."""
+    return Kernel(function, keep=False)
+
+
+class intrinsic:  # noqa: N801 - a decorator
+    """As `numba.extending.intrinsic`, but made only when a kernel that names it is compiled."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+
+    @property
+    def _numba_type_(self) -> Any:
+        return _intrinsic_type(self.function)
+
+
+@lru_cache(maxsize=None)
+def _intrinsic_type(function: Callable[..., Any]) -> Any:
+    from numba.core.registry import cpu_target
+    from numba.extending import intrinsic as numba_intrinsic
+
+    made = numba_intrinsic(function)
+    cpu_target.typing_context.refresh()
+    return cpu_target.typing_context.resolve_value_type(made)
+
+
+@lru_cache(maxsize=1)
+def _numba_works() -> bool:
+    if importlib.util.find_spec("numba") is None:
+        return False
+    try:
+        importlib.import_module("numba")
+    except Exception as error:  # a Python or a NumPy that this Numba does not support
+        warnings.warn(
+            f"minigrad: Numba cannot be imported ({error}), so kernels run on NumPy alone, slowly.",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+        return False
+    return True
 
 
 def warmup(float64: bool = False) -> None:
-    """Compile all kernels now, for float32 and optionally float64."""
+    """Compile all kernels now, for float32 and optionally float64.
+
+    A first run otherwise compiles each kernel when it meets it. Nothing happens without Numba.
+    """
+    if not jit_enabled():
+        return
+    from minigrad.kernels.warm import exercise
+
+    for dtype in _FLOATS[: 2 if float64 else 1]:
+        exercise(dtype)

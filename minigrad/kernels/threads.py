@@ -1,0 +1,290 @@
+"""Our thread pool and how many threads there are; knows neither Numba nor any kernel.
+
+A parallel kernel is a serial function over a range of chunks that releases the GIL. The caller and
+the pool's threads take ranges until none is left, so who computes a chunk is chance, but what a
+chunk computes is not: results do not depend on the number of threads.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import glob
+import math
+import os
+import threading
+from collections.abc import Callable
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["get_num_threads", "parallel", "scratch", "set_num_threads"]
+
+# Below this many elementary operations (about 30 us of one core) waking a thread costs more.
+SERIAL_WORK = 400_000
+
+
+def parallel(fn: Callable[[int, int], object], chunks: int, work: float) -> None:
+    """Call fn(start, stop) on ranges that cover range(chunks), on all threads.
+
+    Runs in the caller alone if `work` (elementary operations in all) is small, if there is one
+    chunk, or if the pool is in use: nested, or by another thread. The first exception that a
+    chunk raises is raised here, once no thread is running `fn` any more.
+    """
+    if chunks <= 0:
+        return
+    if chunks == 1 or work < SERIAL_WORK:
+        fn(0, chunks)
+        return
+    pool = _get_pool()
+    if not pool.workers or not pool.busy.acquire(blocking=False):
+        fn(0, chunks)
+        return
+    try:
+        pool.run(fn, chunks)
+    finally:
+        pool.busy.release()
+
+
+def get_num_threads() -> int:
+    """Number of threads that kernels use, the calling one included."""
+    return len(_get_pool().workers) + 1
+
+
+def set_num_threads(n: int) -> None:
+    """Use n threads in kernels and, where it can be found, in NumPy's bundled BLAS."""
+    global _pool
+    if isinstance(n, bool) or not isinstance(n, (int, np.integer)):
+        raise TypeError(f"set_num_threads: n must be an int; got n {n!r}.")
+    if n < 1:
+        raise ValueError(f"set_num_threads: n must be at least 1; got n {n}.")
+    with _pool_lock:
+        old, _pool = _pool, _Pool(int(n))
+    if old is not None:
+        old.close()
+    _set_blas_threads(int(n))
+
+
+def scratch(size: int, dtype: np.dtype) -> NDArray[np.floating]:
+    """A work array of at least `size` elements that belongs to this thread until it asks again.
+
+    It is kept and reused, so that kernels do not page-fault fresh memory in the steady state.
+    """
+    nbytes = size * dtype.itemsize
+    buffer = getattr(_local, "buffer", None)
+    if buffer is None or buffer.nbytes < nbytes:
+        raw = np.empty(nbytes + 64, np.uint8)
+        skip = -raw.ctypes.data % 64  # so that no vector straddles two cache lines
+        _local.buffer = buffer = raw[skip : skip + nbytes]
+    return buffer[:nbytes].view(dtype)
+
+
+_local = threading.local()
+
+
+class _Job:
+    """One parallel call: the ranges still to do, and who is at it."""
+
+    def __init__(self, fn: Callable[[int, int], object], chunks: int, threads: int) -> None:
+        self.fn, self.chunks, self.threads = fn, chunks, threads
+        self.next = 0
+        self.running = 0
+        self.closed = False
+        self.error: BaseException | None = None
+        self.lock = threading.Lock()
+        self.idle = threading.Lock()  # held while a worker is at it
+        self.idle.acquire()
+
+    def work(self) -> None:
+        """Take ranges, large ones first, until none is left."""
+        try:
+            while True:
+                with self.lock:
+                    start = self.next
+                    if start >= self.chunks:
+                        return
+                    stop = start + max(1, (self.chunks - start) // (2 * self.threads))
+                    self.next = stop
+                self.fn(start, stop)
+        except BaseException as error:
+            with self.lock:
+                self.next = self.chunks
+                if self.error is None:
+                    self.error = error
+
+    def help(self) -> None:
+        """What a worker does with a job: nothing if the caller has already finished it."""
+        with self.lock:
+            if self.closed:
+                return
+            self.running += 1
+        self.work()
+        with self.lock:
+            self.running -= 1
+            if self.closed and self.running == 0:
+                self.idle.release()
+
+    def finish(self) -> None:
+        """Wait for the workers that are at it, let no other begin, and raise what they raised."""
+        with self.lock:
+            self.closed = True
+            wait = self.running > 0
+        interrupt: BaseException | None = None
+        while wait:
+            try:
+                wait = not self.idle.acquire()
+            except BaseException as error:  # Ctrl-C: the workers still write to our arrays
+                interrupt = error
+                self.next = self.chunks
+        if interrupt is not None or self.error is not None:
+            raise (interrupt or self.error)  # type: ignore[misc]
+
+
+class _Worker:
+    def __init__(self, pool: _Pool) -> None:
+        self.pool = pool
+        self.go = threading.Lock()
+        self.go.acquire()
+        self.called = False
+        threading.Thread(target=self.loop, name="minigrad-kernel", daemon=True).start()
+
+    def call(self) -> None:
+        # `called` is cleared by the worker before it reads `pool.job`, so no call is lost.
+        if not self.called:
+            self.called = True
+            self.go.release()
+
+    def loop(self) -> None:
+        while True:
+            self.go.acquire()
+            self.called = False
+            job = self.pool.job
+            if self.pool.closed:
+                return
+            if job is not None:
+                job.help()
+                del job
+
+
+class _Pool:
+    def __init__(self, threads: int) -> None:
+        self.busy = threading.Lock()
+        self.job: _Job | None = None
+        self.closed = False
+        self.workers = [_Worker(self) for _ in range(threads - 1)]
+
+    def run(self, fn: Callable[[int, int], object], chunks: int) -> None:
+        threads = min(len(self.workers) + 1, chunks)
+        self.job = job = _Job(fn, chunks, threads)
+        for worker in self.workers[: threads - 1]:
+            worker.call()
+        try:
+            job.work()
+            job.finish()
+        finally:
+            self.job = None
+
+    def close(self) -> None:
+        with self.busy:  # let a running job finish
+            self.closed = True
+            for worker in self.workers:
+                worker.call()
+
+
+_pool: _Pool | None = None
+_pool_lock = threading.Lock()
+
+
+def _get_pool() -> _Pool:
+    global _pool
+    pool = _pool
+    if pool is None:
+        with _pool_lock:
+            if _pool is None:
+                _pool = _Pool(_default_threads())
+            pool = _pool
+    return pool
+
+
+def _after_fork() -> None:
+    """The parent's threads and the state of its locks do not exist in the child."""
+    global _pool, _pool_lock
+    _pool_lock = threading.Lock()
+    if _pool is not None:
+        threads = len(_pool.workers) + 1
+        _pool = None
+        if threads != _default_threads():
+            _pool = _Pool(threads)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def _default_threads() -> int:
+    asked = os.environ.get("MINIGRAD_NUM_THREADS", "")
+    if asked.isdigit() and int(asked) > 0:
+        return int(asked)
+    cpus = os.cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):
+        cpus = len(os.sched_getaffinity(0))
+    quota = _cpu_quota(Path("/sys/fs/cgroup"), Path("/proc/self/cgroup"))
+    return max(1, math.ceil(min(cpus, quota)))
+
+
+def _cpu_quota(root: Path, groups: Path) -> float:
+    """CPUs that the container may use, by cgroup version 2 or 1; infinite if nothing limits."""
+    quota = math.inf
+    try:
+        lines = [line.split(":", 2) for line in groups.read_text().splitlines()]
+    except OSError:
+        lines = []
+    for _, controllers, path in (line for line in lines if len(line) == 3):
+        if controllers == "":
+            base = root
+        elif "cpu" in controllers.split(","):
+            base = root / "cpu"
+        else:
+            continue
+        here = base / path.lstrip("/")
+        for folder in chain([base, here], here.parents):
+            if folder == base or base in folder.parents:
+                quota = min(quota, _folder_quota(folder))
+    return quota
+
+
+def _folder_quota(folder: Path) -> float:
+    try:
+        limit, period = (folder / "cpu.max").read_text().split()
+    except (OSError, ValueError):
+        try:
+            limit = (folder / "cpu.cfs_quota_us").read_text().strip()
+            period = (folder / "cpu.cfs_period_us").read_text().strip()
+        except OSError:
+            return math.inf
+    try:
+        cpus = float(limit) / float(period)
+    except (ValueError, ZeroDivisionError):  # "max"
+        return math.inf
+    return cpus if cpus > 0 else math.inf
+
+
+def _set_blas_threads(n: int) -> None:
+    """Tell the OpenBLAS that NumPy's wheels bundle; do nothing quietly if it is another BLAS."""
+    root = Path(np.__file__).parent
+    for folder in (root.parent / "numpy.libs", root / ".dylibs", root / ".libs"):
+        for name in glob.glob(str(folder / "*openblas*")):
+            try:
+                library = ctypes.CDLL(name)
+            except OSError:
+                continue
+            for symbol in (
+                "scipy_openblas_set_num_threads64_",
+                "scipy_openblas_set_num_threads",
+                "openblas_set_num_threads64_",
+                "openblas_set_num_threads",
+            ):
+                if hasattr(library, symbol):
+                    getattr(library, symbol)(ctypes.c_int(n))
+                    break
