@@ -7,9 +7,26 @@ from typing import Any
 import numpy as np
 
 __all__ = [
-    "bool_", "can_cast", "default_for", "dtype", "finfo", "float16", "float32", "float64",
-    "get_default_dtype", "iinfo", "int16", "int32", "int64", "int8", "is_floating",
-    "promote_arrays", "promote_types", "result_type", "set_default_dtype", "to_dtype", "uint8",
+    "bool_",
+    "can_cast",
+    "default_for",
+    "dtype",
+    "finfo",
+    "float16",
+    "float32",
+    "float64",
+    "get_default_dtype",
+    "iinfo",
+    "int16",
+    "int32",
+    "int64",
+    "int8",
+    "is_floating",
+    "promote_types",
+    "result_type",
+    "set_default_dtype",
+    "to_dtype",
+    "uint8",
 ]
 
 dtype = np.dtype
@@ -26,8 +43,12 @@ finfo, iinfo = np.finfo, np.iinfo
 
 SUPPORTED = (float32, float64, int64, bool_, uint8, int32, int16, int8, float16)
 _BY_NAME = {str(d): d for d in SUPPORTED} | {
-    "float": float32, "double": float64, "half": float16,
-    "long": int64, "int": int32, "short": int16,
+    "float": float32,
+    "double": float64,
+    "half": float16,
+    "long": int64,
+    "int": int32,
+    "short": int16,
 }
 _CATEGORY = {"b": 0, "u": 1, "i": 1, "f": 2}  # bool < integer < floating
 _default = float32
@@ -61,7 +82,9 @@ def to_dtype(d: Any) -> np.dtype[Any]:
             found = None
     if d is None or found not in SUPPORTED:
         names = ", ".join(str(s) for s in SUPPORTED)
-        raise TypeError(f"dtype: must be one of {names}; got {d!r}. Convert the data to one of these.")
+        raise TypeError(
+            f"dtype: must be one of {names}; got {d!r}. Convert the data to one of these."
+        )
     return found
 
 
@@ -111,19 +134,9 @@ def result_type(*operands: Any) -> np.dtype[Any]:
             rank, d = (0 if v.ndim else 1), v.dtype
         seen = groups[rank]
         groups[rank] = d if seen is None else promote_types(seen, d)
-    best: np.dtype[Any] | None = None
-    for i, d in enumerate(groups):
-        if d is None:
-            continue
-        if best is None or _CATEGORY[d.kind] > _CATEGORY[best.kind]:
-            best = _default if i == 2 and d.kind == "f" and best is not None else d
-    assert best is not None
+    best = None
+    for d in groups:
+        if d is not None and (best is None or _CATEGORY[d.kind] > _CATEGORY[best.kind]):
+            best = d
+    assert best is not None, "result_type needs an operand"
     return best
-
-
-def promote_arrays(*values: Any) -> tuple[Any, ...]:
-    """The values as arrays (or weak Python scalars) of one dtype, the one in which they meet."""
-    target = result_type(*values)
-    return tuple(
-        v.astype(target, copy=False) if isinstance(v, np.ndarray) else target.type(v) for v in values
-    )

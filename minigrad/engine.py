@@ -18,8 +18,18 @@ from typing import Any
 from .errors import GradientError
 
 __all__ = [
-    "Node", "Output", "detect_anomaly", "enable_grad", "inference_mode", "is_grad_enabled",
-    "is_inference_mode_enabled", "mode", "no_grad", "set_detect_anomaly", "set_grad_enabled", "tick",
+    "Node",
+    "Output",
+    "detect_anomaly",
+    "enable_grad",
+    "inference_mode",
+    "is_grad_enabled",
+    "is_inference_mode_enabled",
+    "mode",
+    "no_grad",
+    "set_detect_anomaly",
+    "set_grad_enabled",
+    "tick",
     "walk",
 ]
 
@@ -237,8 +247,12 @@ def _catch(node: Node, g: Any, wanted: frozenset[Any], found: dict[Any, Any]) ->
 
 def _check_finite(node: Node, g: Any) -> None:
     if bool((g != g).any()):
-        made = f" The op was recorded at {node.where}." if node.where else (
-            " Turn anomaly detection on before the forward pass to see the line that made it."
+        made = (
+            f" The op was recorded at {node.where}."
+            if node.where
+            else (
+                " Turn anomaly detection on before the forward pass to see the line that made it."
+            )
         )
         raise GradientError(
             f"{node.name}: a gradient that this op returned contains NaN.{made} Look there for a "

@@ -137,7 +137,7 @@ def _write(t: Tensor, out: Tensor, name: str) -> None:
 
 def bump(t: Tensor, name: str) -> None:
     """Count a change of the tensor's buffer, and remember the line that made it."""
-    from .op import user_line
+    from .record import user_line
 
     cell = t._share_cell()
     cell.version += 1

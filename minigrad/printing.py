@@ -1,1 +1,2 @@
-def tensor_repr(t): return f"tensor({t._data}, {t.grad_fn})"
+def tensor_repr(t):
+    return f"tensor({t._data}, {t.grad_fn})"

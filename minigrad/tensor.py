@@ -7,21 +7,19 @@ the class's attribute, so that a plain result costs three stores.
 
 from __future__ import annotations
 
-import sys
 import weakref
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
 from . import dtypes
-from .engine import Node, Output, walk
-from .errors import GradientError, ShapeError
+from .engine import Node, Output
+from .errors import ShapeError
+from .installed import Installed
+from .values import CPU, RemovableHandle, Size, device
 
-__all__ = ["Cell", "RemovableHandle", "Size", "Tensor", "as_tensor", "backward", "device", "from_numpy",
-           "grad", "is_tensor", "tensor", "wrap"]
-
-_ndarray = np.ndarray
+__all__ = ["Cell", "Tensor", "check_dim", "edge_of", "wrap"]
 
 
 class Cell:
@@ -34,70 +32,7 @@ class Cell:
         self.where = ""
 
 
-class device:
-    """Where a tensor lives. There is one device, `cpu`."""
-
-    __slots__ = ("index", "type")
-
-    def __init__(self, type: str | device = "cpu", index: int | None = None) -> None:
-        name = type.type if isinstance(type, device) else type
-        if not isinstance(name, str) or name.split(":")[0] != "cpu":
-            raise RuntimeError(
-                f"device: minigrad computes on the CPU only; got {name!r}. Use device('cpu'), or "
-                "device('cuda' if minigrad.cuda.is_available() else 'cpu') to run anywhere."
-            )
-        self.type = "cpu"
-        self.index = index
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, device) or other == "cpu"
-
-    def __hash__(self) -> int:
-        return hash("cpu")
-
-    def __repr__(self) -> str:
-        return "device(type='cpu')"
-
-    def __str__(self) -> str:
-        return "cpu"
-
-
-CPU = device()
-
-
-class Size(tuple):  # type: ignore[type-arg]
-    """A shape: a tuple that also counts its elements."""
-
-    __slots__ = ()
-
-    def numel(self) -> int:
-        """Number of elements of a tensor of this shape."""
-        return int(np.prod(self, dtype=np.int64))
-
-    def __repr__(self) -> str:
-        return f"minigrad.Size({list(self)})"
-
-
-class RemovableHandle:
-    """Returned when a hook is registered; `remove()` takes the hook out again."""
-
-    def __init__(self, undo: Callable[[], None]) -> None:
-        self._undo: Callable[[], None] | None = undo
-
-    def remove(self) -> None:
-        """Take the hook out. A second call does nothing."""
-        undo, self._undo = self._undo, None
-        if undo is not None:
-            undo()
-
-    def __enter__(self) -> RemovableHandle:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.remove()
-
-
-class Tensor:
+class Tensor(Installed):
     """A multi-dimensional array that can record what was done to it.
 
     Make one with `minigrad.tensor`, `zeros`, `randn`, `from_numpy`, ... . Calling the class
@@ -121,39 +56,12 @@ class Tensor:
 
     def __init__(self, *data: Any) -> None:
         if len(data) == 1 and not isinstance(data[0], int):
-            array = _array_of(data[0], dtypes.get_default_dtype())
+            from .convert import array_of
+
+            array = array_of(data[0], dtypes.get_default_dtype())
         else:
             array = np.empty(data or (0,), dtypes.get_default_dtype())
         self._data, self._node, self._rg = array, None, False
-
-    if TYPE_CHECKING:  # what ops install
-
-        def __getattr__(self, name: str) -> Any: ...
-        def __add__(self, other: Any) -> Tensor: ...
-        def __radd__(self, other: Any) -> Tensor: ...
-        def __sub__(self, other: Any) -> Tensor: ...
-        def __rsub__(self, other: Any) -> Tensor: ...
-        def __mul__(self, other: Any) -> Tensor: ...
-        def __rmul__(self, other: Any) -> Tensor: ...
-        def __truediv__(self, other: Any) -> Tensor: ...
-        def __rtruediv__(self, other: Any) -> Tensor: ...
-        def __floordiv__(self, other: Any) -> Tensor: ...
-        def __mod__(self, other: Any) -> Tensor: ...
-        def __pow__(self, other: Any) -> Tensor: ...
-        def __rpow__(self, other: Any) -> Tensor: ...
-        def __matmul__(self, other: Any) -> Tensor: ...
-        def __neg__(self) -> Tensor: ...
-        def __abs__(self) -> Tensor: ...
-        def __invert__(self) -> Tensor: ...
-        def __and__(self, other: Any) -> Tensor: ...
-        def __or__(self, other: Any) -> Tensor: ...
-        def __xor__(self, other: Any) -> Tensor: ...
-        def __lt__(self, other: Any) -> Tensor: ...
-        def __le__(self, other: Any) -> Tensor: ...
-        def __gt__(self, other: Any) -> Tensor: ...
-        def __ge__(self, other: Any) -> Tensor: ...
-        def __getitem__(self, index: Any) -> Tensor: ...
-        def __setitem__(self, index: Any, value: Any) -> None: ...
 
     # what it is ------------------------------------------------------------------------------
 
@@ -234,7 +142,9 @@ class Tensor:
 
     def __iter__(self) -> Iterator[Tensor]:
         if not self._data.ndim:
-            raise TypeError("iteration over a 0-dim tensor: it holds one number; use .item() to get it.")
+            raise TypeError(
+                "iteration over a 0-dim tensor: it holds one number; use .item() to get it."
+            )
         return iter([self[i] for i in range(len(self._data))])
 
     def __hash__(self) -> int:
@@ -447,7 +357,10 @@ class Tensor:
         return RemovableHandle(lambda: hooks.remove(entry) if entry in hooks else None)
 
     def backward(
-        self, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False,
+        self,
+        gradient: Any = None,
+        retain_graph: bool | None = None,
+        create_graph: bool = False,
         inputs: Any = None,
     ) -> None:
         """Add the gradient of this tensor with respect to every leaf to the leaf's `.grad`.
@@ -463,6 +376,8 @@ class Tensor:
         inputs : sequence of Tensor
             Only these collect gradients.
         """
+        from .differentiate import backward
+
         backward(self, gradient, retain_graph, create_graph, inputs)
 
     # internals -------------------------------------------------------------------------------
@@ -495,11 +410,6 @@ def wrap(array: np.ndarray) -> Tensor:
     return t
 
 
-def is_tensor(obj: Any) -> bool:
-    """Whether `obj` is a Tensor."""
-    return isinstance(obj, Tensor)
-
-
 def check_dim(op: str, dim: int, ndim: int) -> int:
     """`dim` counted from the front; IndexError outside [-ndim, ndim)."""
     n = max(ndim, 1)
@@ -508,89 +418,6 @@ def check_dim(op: str, dim: int, ndim: int) -> int:
     if not -n <= dim < n:
         raise IndexError(f"{op}: dim must be in [{-n}, {n - 1}]; got dim {dim} for {ndim} dims.")
     return dim % n
-
-
-def _refuse(what: str, data: Any) -> NoReturn:
-    raise TypeError(
-        f"{what}: data must be a number, nested sequences of numbers, an ndarray or a Tensor; "
-        f"got {type(data).__name__}."
-    )
-
-
-def _array_of(data: Any, dtype: Any, copy: bool = True) -> np.ndarray:
-    """What the user typed as an ndarray of a supported dtype."""
-    if dtype is not None:
-        dtype = dtypes.to_dtype(dtype)
-    if isinstance(data, Tensor):
-        data = data._data
-    from_array = isinstance(data, (_ndarray, np.generic)) or hasattr(data, "__array_interface__")
-    if not from_array:
-        if isinstance(data, (str, bytes, dict, set)) or data is None:
-            _refuse("tensor", data)
-        data = _unwrap_nested(data)
-    try:
-        array = np.array(data, dtype=dtype, copy=True if copy else None)
-    except (ValueError, TypeError, OverflowError) as e:
-        raise type(e)(f"tensor: rows must have equal lengths and hold numbers; {e}.") from None
-    if array.dtype.kind not in "fiub":
-        _refuse("tensor", data if array.ndim == 0 else array.flat[0] if array.size else data)
-    if dtype is None:
-        if from_array:
-            array = array.astype(dtypes.to_dtype(array.dtype), copy=False)
-        elif array.dtype.kind == "f" and not _has_float64_leaf(data):
-            array = array.astype(dtypes.get_default_dtype(), copy=False)
-        elif array.dtype.kind in "iu":
-            array = array.astype(dtypes.int64, copy=False)
-    return array
-
-
-def _unwrap_nested(data: Any) -> Any:
-    if isinstance(data, Tensor):
-        return data._data
-    if isinstance(data, (list, tuple)) and data and isinstance(data[0], (list, tuple, Tensor)):
-        return [_unwrap_nested(d) for d in data]
-    return data
-
-
-def _has_float64_leaf(data: Any) -> bool:
-    """Whether the first leaf of nested sequences is an array, whose dtype then counts."""
-    while isinstance(data, (list, tuple)) and data:
-        data = data[0]
-    return isinstance(data, _ndarray)
-
-
-def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """A new leaf holding a copy of `data`: a number, nested sequences, an ndarray or a Tensor.
-
-    Python floats become the default dtype, ints int64; arrays keep their dtype.
-    """
-    if device is not None:
-        globals()["device"](device)
-    out = wrap(_array_of(data, dtype))
-    if requires_grad:
-        out.requires_grad = True
-    return out
-
-
-def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
-    """`data` as a Tensor, sharing memory where it can."""
-    if isinstance(data, Tensor) and (dtype is None or data.dtype == dtypes.to_dtype(dtype)):
-        return data
-    if isinstance(data, Tensor):
-        return data.to(dtype)
-    return wrap(_array_of(data, dtype, copy=False))
-
-
-def from_numpy(ndarray: np.ndarray) -> Tensor:
-    """A Tensor that shares memory with `ndarray`: changing one changes the other."""
-    if not isinstance(ndarray, _ndarray):
-        raise TypeError(f"from_numpy: expected an ndarray; got {type(ndarray).__name__}. Use tensor().")
-    if dtypes.to_dtype(ndarray.dtype) != ndarray.dtype:
-        raise TypeError("from_numpy: the array's byte order is not this machine's. Use tensor().")
-    return wrap(ndarray)
-
-
-# walking the graph -------------------------------------------------------------------------------
 
 
 def _refresh(t: Tensor) -> None:
@@ -607,183 +434,12 @@ def edge_of(t: Tensor) -> Any:
     return (t._node or t) if t._rg else None
 
 
-def _starts(name: str, tensors: Sequence[Tensor], seeds: Any) -> list[tuple[Any, Tensor]]:
-    """Edge and cotangent of each tensor to start from."""
-    if seeds is None or isinstance(seeds, (Tensor, _ndarray, int, float)):
-        seeds = [seeds] * len(tensors) if seeds is None else [seeds]
-    if len(seeds) != len(tensors):
-        raise GradientError(
-            f"{name}: needs one gradient per tensor; got {len(tensors)} tensors and {len(seeds)} gradients."
-        )
-    starts = []
-    for t, g in zip(tensors, seeds):
-        if not isinstance(t, Tensor):
-            raise TypeError(f"{name}: expected Tensors; got {type(t).__name__}.")
-        edge = edge_of(t)
-        if edge is None:
-            why = (
-                "it was computed inside no_grad, detached, or from tensors without requires_grad"
-                if t.is_floating_point()
-                else f"its dtype is {t.dtype}, and only floating tensors have gradients"
-            )
-            raise GradientError(
-                f"{name}: the tensor does not require grad and has no grad_fn: {why}. Set "
-                "requires_grad=True on the parameters before the forward pass."
-            )
-        if g is None:
-            if t._data.size != 1:
-                raise GradientError(
-                    f"{name}: grad can be implicitly created only for scalar outputs; got shape "
-                    f"{tuple(t._data.shape)}. Reduce it first, as in y.sum().backward(), or pass its "
-                    "cotangent, as in y.backward(minigrad.ones_like(y))."
-                )
-            g = wrap(np.ones_like(t._data))
-        g = as_tensor(g)
-        if g._data.shape != t._data.shape:
-            raise ShapeError(
-                f"{name}: the gradient must have the tensor's shape {tuple(t._data.shape)}; "
-                f"got {tuple(g._data.shape)}."
-            )
-        if g._data.dtype != t._data.dtype:
-            g = g.to(t._data.dtype)
-        starts.append((edge, g))
-    return starts
+def __getattr__(name: str) -> Any:  # names that moved; goes away
+    if name.startswith("__"):
+        raise AttributeError(name)
+    from . import convert, differentiate, values
 
-
-def _as_list(tensors: Any) -> list[Any]:
-    return [tensors] if isinstance(tensors, Tensor) else list(tensors)
-
-
-def backward(
-    tensors: Any, grad_tensors: Any = None, retain_graph: bool | None = None,
-    create_graph: bool = False, inputs: Any = None,
-) -> None:
-    """Add the gradient of the sum of `tensors` (times `grad_tensors`) to the `.grad` of leaves.
-
-    See `Tensor.backward` for the arguments.
-    """
-    targets = None
-    if inputs is not None:
-        inputs = _as_list(inputs)
-        if not inputs:
-            raise GradientError("backward: `inputs` is empty; leave it out to reach every leaf.")
-        targets = [edge_of(t) for t in inputs]
-        if any(e is None for e in targets):
-            raise GradientError("backward: every one of `inputs` must require grad.")
-    starts = _starts("backward", _as_list(tensors), grad_tensors)
-    keep = create_graph if retain_graph is None else retain_graph
-    found = walk(starts, targets, keep, create_graph)
-    del starts
-    if inputs is not None:
-        for t, edge in zip(inputs, targets or ()):
-            if t._node is not None and edge in found:
-                g = found.pop(edge)
-                _accumulate(t, g, create_graph)
-    while found:
-        leaf, g = found.popitem()
-        if isinstance(leaf, Tensor):
-            _accumulate(leaf, g, create_graph)
-
-
-def grad(
-    outputs: Any, inputs: Any, grad_outputs: Any = None, retain_graph: bool | None = None,
-    create_graph: bool = False, only_inputs: bool = True, allow_unused: bool | None = None,
-    is_grads_batched: bool = False, materialize_grads: bool = False,
-) -> tuple[Tensor | None, ...]:
-    """Gradients of the sum of `outputs` (times `grad_outputs`) with respect to `inputs`.
-
-    Touches no `.grad`. An input that does not take part gives an error, None with
-    `allow_unused`, or zeros with `materialize_grads`.
-    """
-    if is_grads_batched:
-        raise NotImplementedError(
-            "grad: is_grads_batched is not supported. Call grad once per cotangent."
-        )
-    tensors = _as_list(inputs)
-    edges = []
-    for i, t in enumerate(tensors):
-        if not isinstance(t, Tensor):
-            raise TypeError(f"grad: inputs must be Tensors; got {type(t).__name__} at place {i}.")
-        edge = edge_of(t)
-        if edge is None:
-            raise GradientError(
-                f"grad: every input must require grad; input {i} of shape {tuple(t._data.shape)} does "
-                "not. Set requires_grad=True on it before the forward pass."
-            )
-        edges.append(edge)
-    keep = create_graph if retain_graph is None else retain_graph
-    found = walk(_starts("grad", _as_list(outputs), grad_outputs), edges, keep, create_graph)
-    result: list[Tensor | None] = []
-    for i, (t, edge) in enumerate(zip(tensors, edges)):
-        g = found.get(edge)
-        if g is not None and edge is t:
-            g = _run_hooks(t, g)
-        if g is None and materialize_grads:
-            g = wrap(np.zeros_like(t._data))
-        if g is None and not allow_unused:
-            raise GradientError(
-                f"grad: input {i} of shape {tuple(t._data.shape)} was not used in the graph of the "
-                "outputs. Pass allow_unused=True to get None for it."
-            )
-        result.append(g)
-    return tuple(result)
-
-
-def _run_hooks(leaf: Tensor, g: Tensor) -> Tensor:
-    for hook in list(leaf._hooks or ()):
-        new = hook(g)
-        g = g if new is None else new
-    return g
-
-
-def _accumulate(leaf: Tensor, g: Tensor, recorded: bool) -> None:
-    """Add `g` to the leaf's gradient, taking over its buffer if nothing else refers to it."""
-    hooked = bool(leaf._hooks)  # a hook may have kept what it was given
-    if hooked:
-        g = _run_hooks(leaf, g)
-    if leaf._grad is None:
-        own = recorded or (not hooked and _sole(g))
-        leaf._grad = g if own else wrap(np.array(g._data, order="C"))
-    elif recorded:
-        leaf._grad = leaf._grad + g
-    else:
-        np.add(leaf._grad._data, g._data, out=leaf._grad._data)
-        if leaf._grad._cell is not None:
-            leaf._grad._cell.version += 1
-    for hook in list(leaf.__dict__.get("_post_hooks", ())):
-        hook(leaf)
-
-
-def _sole(g: Tensor) -> bool:
-    """Whether `g` and its buffer are referred to by the call chain of `_accumulate` alone."""
-    a = g._data
-    if a.base is not None or not a.flags.c_contiguous or not a.flags.writeable:
-        return False
-    t, d = sys.getrefcount(g), sys.getrefcount(a)
-    return t <= _SOLE[0] and d <= _SOLE[1]
-
-
-def _calibrate() -> tuple[int, int]:
-    """The counts that a tensor has in `_sole` when only `backward`'s loop holds it.
-
-    Counts depend on the interpreter's version, so they are read from a tensor that is known
-    to be held by nothing else, along the same chain of calls.
-    """
-    seen: list[tuple[int, int]] = []
-
-    def sole(g: Tensor) -> bool:
-        a = g._data
-        seen.append((sys.getrefcount(g), sys.getrefcount(a)))
-        return False
-
-    def accumulate(leaf: Any, g: Tensor, recorded: bool) -> None:
-        sole(g)
-
-    found = {"leaf": wrap(np.zeros(1))}
-    while found:
-        leaf, g = found.popitem()
-        accumulate(leaf, g, False)
-    return seen[0]
-
-
-_SOLE = _calibrate()
+    for m in (convert, differentiate, values):
+        if name in m.__all__:
+            return getattr(m, name)
+    raise AttributeError(name)

@@ -1,0 +1,207 @@
+"""`backward` and `grad`: where a walk starts, and where its cotangents end up."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .convert import as_tensor
+from .engine import walk
+from .errors import GradientError, ShapeError
+from .tensor import Tensor, edge_of, wrap
+
+__all__ = ["backward", "grad"]
+
+
+def _starts(name: str, tensors: Sequence[Tensor], seeds: Any) -> list[tuple[Any, Tensor]]:
+    """Edge and cotangent of each tensor to start from."""
+    if seeds is None or isinstance(seeds, (Tensor, np.ndarray, int, float)):
+        seeds = [seeds] * len(tensors) if seeds is None else [seeds]
+    if len(seeds) != len(tensors):
+        raise GradientError(
+            f"{name}: needs one gradient per tensor; got {len(tensors)} tensors and {len(seeds)} gradients."
+        )
+    starts = []
+    for t, g in zip(tensors, seeds):
+        if not isinstance(t, Tensor):
+            raise TypeError(f"{name}: expected Tensors; got {type(t).__name__}.")
+        edge = edge_of(t)
+        if edge is None:
+            why = (
+                "it was computed inside no_grad, detached, or from tensors without requires_grad"
+                if t.is_floating_point()
+                else f"its dtype is {t.dtype}, and only floating tensors have gradients"
+            )
+            raise GradientError(
+                f"{name}: the tensor does not require grad and has no grad_fn: {why}. Set "
+                "requires_grad=True on the parameters before the forward pass."
+            )
+        if g is None:
+            if t._data.size != 1:
+                raise GradientError(
+                    f"{name}: grad can be implicitly created only for scalar outputs; got shape "
+                    f"{tuple(t._data.shape)}. Reduce it first, as in y.sum().backward(), or pass its "
+                    "cotangent, as in y.backward(minigrad.ones_like(y))."
+                )
+            g = wrap(np.ones_like(t._data))
+        g = as_tensor(g)
+        if g._data.shape != t._data.shape:
+            raise ShapeError(
+                f"{name}: the gradient must have the tensor's shape {tuple(t._data.shape)}; "
+                f"got {tuple(g._data.shape)}."
+            )
+        if g._data.dtype != t._data.dtype:
+            g = g.to(t._data.dtype)
+        starts.append((edge, g))
+    return starts
+
+
+def _as_list(tensors: Any) -> list[Any]:
+    return [tensors] if isinstance(tensors, Tensor) else list(tensors)
+
+
+def backward(
+    tensors: Any,
+    grad_tensors: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    inputs: Any = None,
+) -> None:
+    """Add the gradient of the sum of `tensors` (times `grad_tensors`) to the `.grad` of leaves.
+
+    See `Tensor.backward` for the arguments.
+    """
+    targets = None
+    if inputs is not None:
+        inputs = _as_list(inputs)
+        if not inputs:
+            raise GradientError("backward: `inputs` is empty; leave it out to reach every leaf.")
+        targets = [edge_of(t) for t in inputs]
+        if any(e is None for e in targets):
+            raise GradientError("backward: every one of `inputs` must require grad.")
+    starts = _starts("backward", _as_list(tensors), grad_tensors)
+    keep = create_graph if retain_graph is None else retain_graph
+    found = walk(starts, targets, keep, create_graph)
+    del starts
+    if inputs is not None:
+        for t, edge in zip(inputs, targets or ()):
+            if t._node is not None and edge in found:
+                g = found.pop(edge)
+                _accumulate(t, g, create_graph)
+    while found:
+        leaf, g = found.popitem()
+        if isinstance(leaf, Tensor):
+            _accumulate(leaf, g, create_graph)
+
+
+def grad(
+    outputs: Any,
+    inputs: Any,
+    grad_outputs: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    only_inputs: bool = True,
+    allow_unused: bool | None = None,
+    is_grads_batched: bool = False,
+    materialize_grads: bool = False,
+) -> tuple[Tensor | None, ...]:
+    """Gradients of the sum of `outputs` (times `grad_outputs`) with respect to `inputs`.
+
+    Touches no `.grad`. An input that does not take part gives an error, None with
+    `allow_unused`, or zeros with `materialize_grads`.
+    """
+    if is_grads_batched:
+        raise NotImplementedError(
+            "grad: is_grads_batched is not supported. Call grad once per cotangent."
+        )
+    tensors = _as_list(inputs)
+    edges = []
+    for i, t in enumerate(tensors):
+        if not isinstance(t, Tensor):
+            raise TypeError(f"grad: inputs must be Tensors; got {type(t).__name__} at place {i}.")
+        edge = edge_of(t)
+        if edge is None:
+            raise GradientError(
+                f"grad: every input must require grad; input {i} of shape {tuple(t._data.shape)} does "
+                "not. Set requires_grad=True on it before the forward pass."
+            )
+        edges.append(edge)
+    keep = create_graph if retain_graph is None else retain_graph
+    found = walk(_starts("grad", _as_list(outputs), grad_outputs), edges, keep, create_graph)
+    result: list[Tensor | None] = []
+    for i, (t, edge) in enumerate(zip(tensors, edges)):
+        g = found.get(edge)
+        if g is not None and edge is t:
+            g = _run_hooks(t, g)
+        if g is None and materialize_grads:
+            g = wrap(np.zeros_like(t._data))
+        if g is None and not allow_unused:
+            raise GradientError(
+                f"grad: input {i} of shape {tuple(t._data.shape)} was not used in the graph of the "
+                "outputs. Pass allow_unused=True to get None for it."
+            )
+        result.append(g)
+    return tuple(result)
+
+
+def _run_hooks(leaf: Tensor, g: Tensor) -> Tensor:
+    for hook in list(leaf._hooks or ()):
+        new = hook(g)
+        g = g if new is None else new
+    return g
+
+
+def _accumulate(leaf: Tensor, g: Tensor, recorded: bool) -> None:
+    """Add `g` to the leaf's gradient, taking over its buffer if nothing else refers to it."""
+    hooked = bool(leaf._hooks)  # a hook may have kept what it was given
+    if hooked:
+        g = _run_hooks(leaf, g)
+    if leaf._grad is None:
+        own = recorded or (not hooked and _sole(g))
+        leaf._grad = g if own else wrap(np.array(g._data, order="C"))
+    elif recorded:
+        leaf._grad = leaf._grad + g
+    else:
+        np.add(leaf._grad._data, g._data, out=leaf._grad._data)
+        if leaf._grad._cell is not None:
+            leaf._grad._cell.version += 1
+    for hook in list(leaf.__dict__.get("_post_hooks", ())):
+        hook(leaf)
+
+
+def _sole(g: Tensor) -> bool:
+    """Whether `g` and its buffer are referred to by the call chain of `_accumulate` alone."""
+    a = g._data
+    if a.base is not None or not a.flags.c_contiguous or not a.flags.writeable:
+        return False
+    t, d = sys.getrefcount(g), sys.getrefcount(a)
+    return t <= _SOLE[0] and d <= _SOLE[1]
+
+
+def _calibrate() -> tuple[int, int]:
+    """The counts that a tensor has in `_sole` when only `backward`'s loop holds it.
+
+    Counts depend on the interpreter's version, so they are read from a tensor that is known
+    to be held by nothing else, along the same chain of calls.
+    """
+    seen: list[tuple[int, int]] = []
+
+    def sole(g: Tensor) -> bool:
+        a = g._data
+        seen.append((sys.getrefcount(g), sys.getrefcount(a)))
+        return False
+
+    def accumulate(leaf: Any, g: Tensor, recorded: bool) -> None:
+        sole(g)
+
+    found = {"leaf": wrap(np.zeros(1))}
+    while found:
+        leaf, g = found.popitem()
+        accumulate(leaf, g, False)
+    return seen[0]
+
+
+_SOLE = _calibrate()

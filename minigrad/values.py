@@ -1,0 +1,72 @@
+"""The small things a Tensor hands out: its device, its size, the handle of a hook."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+__all__ = ["CPU", "RemovableHandle", "Size", "device"]
+
+
+class device:
+    """Where a tensor lives. There is one device, `cpu`."""
+
+    __slots__ = ("index", "type")
+
+    def __init__(self, type: str | device = "cpu", index: int | None = None) -> None:
+        name = type.type if isinstance(type, device) else type
+        if not isinstance(name, str) or name.split(":")[0] != "cpu":
+            raise RuntimeError(
+                f"device: minigrad computes on the CPU only; got {name!r}. Use device('cpu'), or "
+                "device('cuda' if minigrad.cuda.is_available() else 'cpu') to run anywhere."
+            )
+        self.type = "cpu"
+        self.index = index
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, device) or other == "cpu"
+
+    def __hash__(self) -> int:
+        return hash("cpu")
+
+    def __repr__(self) -> str:
+        return "device(type='cpu')"
+
+    def __str__(self) -> str:
+        return "cpu"
+
+
+CPU = device()
+
+
+class Size(tuple):  # type: ignore[type-arg]
+    """A shape: a tuple that also counts its elements."""
+
+    __slots__ = ()
+
+    def numel(self) -> int:
+        """Number of elements of a tensor of this shape."""
+        return int(np.prod(self, dtype=np.int64))
+
+    def __repr__(self) -> str:
+        return f"minigrad.Size({list(self)})"
+
+
+class RemovableHandle:
+    """Returned when a hook is registered; `remove()` takes the hook out again."""
+
+    def __init__(self, undo: Callable[[], None]) -> None:
+        self._undo: Callable[[], None] | None = undo
+
+    def remove(self) -> None:
+        """Take the hook out. A second call does nothing."""
+        undo, self._undo = self._undo, None
+        if undo is not None:
+            undo()
+
+    def __enter__(self) -> RemovableHandle:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.remove()
