@@ -83,7 +83,8 @@ def run(op: Op, values: list[Any]) -> Any:
         seq = values[0]
         if isinstance(seq, Tensor) or not isinstance(seq, (list, tuple)):
             raise TypeError(
-                f"{op.name}: {op.inputs[0]} must be a list or tuple of Tensors; got {type(seq).__name__}."
+                f"{op.name}: {op.inputs[0]} must be a list or tuple of Tensors; got "
+                f"{type(seq).__name__}."
             )
         tensors = [_array(op, f"{op.inputs[0]}[{i}]", v, False) for i, v in enumerate(seq)]
     else:
@@ -105,11 +106,12 @@ def run(op: Op, values: list[Any]) -> Any:
         for o in outs:
             _mark_view(o, tensors[0])
     if mode.recording:
-        if op.differentiable and any(
-            [t is not None and t.__class__ not in SCALARS and t._rg for t in tensors]
+        if (
+            op.differentiable
+            and any([t is not None and t.__class__ not in SCALARS and t._rg for t in tensors])
+            and any([o._data.dtype.kind == "f" for o in outs])
         ):
-            if any(o._data.dtype.kind == "f" for o in outs):
-                record(op, outs, tensors, settings, parts[many:])
+            record(op, outs, tensors, settings, parts[many:])
     elif mode.inference:
         for o in outs:
             _mark_inference(o)

@@ -22,7 +22,8 @@ def _starts(name: str, tensors: Sequence[Tensor], seeds: Any) -> list[tuple[Any,
         seeds = [seeds] * len(tensors) if seeds is None else [seeds]
     if len(seeds) != len(tensors):
         raise GradientError(
-            f"{name}: needs one gradient per tensor; got {len(tensors)} tensors and {len(seeds)} gradients."
+            f"{name}: needs one gradient per tensor; got {len(tensors)} tensors and "
+            f"{len(seeds)} gradients."
         )
     starts = []
     for t, g in zip(tensors, seeds):
@@ -43,8 +44,8 @@ def _starts(name: str, tensors: Sequence[Tensor], seeds: Any) -> list[tuple[Any,
             if t._data.size != 1:
                 raise GradientError(
                     f"{name}: grad can be implicitly created only for scalar outputs; got shape "
-                    f"{tuple(t._data.shape)}. Reduce it first, as in y.sum().backward(), or pass its "
-                    "cotangent, as in y.backward(minigrad.ones_like(y))."
+                    f"{tuple(t._data.shape)}. Reduce it first, as in y.sum().backward(), or pass "
+                    "its cotangent, as in y.backward(minigrad.ones_like(y))."
                 )
             g = wrap(np.ones_like(t._data))
         g = as_tensor(g)
@@ -125,8 +126,8 @@ def grad(
         edge = edge_of(t)
         if edge is None:
             raise GradientError(
-                f"grad: every input must require grad; input {i} of shape {tuple(t._data.shape)} does "
-                "not. Set requires_grad=True on it before the forward pass."
+                f"grad: every input must require grad; input {i} of shape {tuple(t._data.shape)} "
+                "does not. Set requires_grad=True on it before the forward pass."
             )
         edges.append(edge)
     keep = create_graph if retain_graph is None else retain_graph

@@ -17,10 +17,10 @@ __all__ = [
     "float64",
     "get_default_dtype",
     "iinfo",
+    "int8",
     "int16",
     "int32",
     "int64",
-    "int8",
     "is_floating",
     "promote_types",
     "result_type",
@@ -69,7 +69,7 @@ def set_default_dtype(d: Any) -> None:
 
 
 def to_dtype(d: Any) -> np.dtype[Any]:
-    """`d` as a supported dtype: a dtype, Python's float / int / bool, or a name such as 'float32'."""
+    """`d` as a supported dtype: a dtype, Python's float, int or bool, or a name like 'float32'."""
     if d is float:
         return _default
     if d is int:

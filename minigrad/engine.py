@@ -13,7 +13,7 @@ import itertools
 import operator
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from .errors import GradientError
 
@@ -282,7 +282,7 @@ class set_grad_enabled:
 class _Switch:
     """A context and decorator that sets flags of this thread and restores them."""
 
-    flags: dict[str, bool] = {}
+    flags: ClassVar[dict[str, bool]] = {}
 
     def __init__(self) -> None:
         self._before: list[dict[str, bool]] = []
@@ -319,19 +319,19 @@ def _decorate(make: Callable[[], Any], fn: Callable[..., Any]) -> Callable[..., 
 class no_grad(_Switch):
     """Record nothing inside. A context and a decorator, per thread."""
 
-    flags = {"recording": False}
+    flags: ClassVar = {"recording": False}
 
 
 class enable_grad(_Switch):
     """Record inside, even within `no_grad`. A context and a decorator, per thread."""
 
-    flags = {"recording": True, "inference": False}
+    flags: ClassVar = {"recording": True, "inference": False}
 
 
 class inference_mode(_Switch):
     """Record nothing inside, and mark the results so that they can never enter a graph."""
 
-    flags = {"recording": False, "inference": True}
+    flags: ClassVar = {"recording": False, "inference": True}
 
     def __new__(cls, mode: Any = True) -> Any:
         if mode is False:
@@ -345,7 +345,7 @@ class inference_mode(_Switch):
 class detect_anomaly(_Switch):
     """Name the op whose gradient became NaN, and the line that recorded it. Slow; for debugging."""
 
-    flags = {"anomaly": True}
+    flags: ClassVar = {"anomaly": True}
 
 
 def set_detect_anomaly(value: bool) -> None:

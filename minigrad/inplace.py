@@ -2,9 +2,9 @@
 
 An in-place call computes the op out of place, writes the result into the tensor's buffer, and gives
 the tensor the result's place in the graph. Every change counts up the buffer's version, so that a
-backward pass that needs an overwritten value finds out. A change to a view also changes its base: the
-base gets a new node that scatters the view into it, and views of that base look themselves up again
-when they are next used.
+backward pass that needs an overwritten value finds out. A change to a view also changes its base:
+the base gets a new node that scatters the view into it, and views of that base look themselves up
+again when they are next used.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ def _write(t: Tensor, out: Tensor, name: str) -> None:
             f"{name}: result type {b.dtype} can't be cast to the tensor's dtype {a.dtype}. Convert "
             f"the tensor first, as in x = x.to(minigrad.{b.dtype})."
         )
-    if not a.flags.writeable or 0 in a.strides and a.size > 1:
+    if not a.flags.writeable or (0 in a.strides and a.size > 1):
         raise RuntimeError(
             f"{name}: several elements of this tensor share one memory location (it was expanded), "
             "or its memory is read-only. Use .clone() first."

@@ -10,8 +10,8 @@ An op is a function over ndarrays with one gradient rule per input beside it:
     mul.gradient("other", lambda g, input: g * input)
 
 Parameters annotated with `Array` are its inputs (tensors); all others are settings (plain values).
-A rule is written with ops over Tensors. Its parameters say what it gets, and so what the graph keeps
-alive: `g` the cotangent, `y` the output (or an output's own name), an input's name its value,
+A rule is written with ops over Tensors. Its parameters say what it gets, and so what the graph
+keeps alive: `g` the cotangent, `y` the output (or an output's own name), an input's name its value,
 `<input>_shape` the input's shape, a setting's name its value, `needs` the names of the inputs whose
 gradients are wanted.
 """
@@ -35,7 +35,7 @@ registry: dict[str, Any] = {}  # name -> Op or composite function; the systemati
 class _Rule:
     """The gradient of one or more inputs, and where each of its arguments comes from."""
 
-    __slots__ = ("fn", "fetch", "inputs", "joint")
+    __slots__ = ("fetch", "fn", "inputs", "joint")
 
     def __init__(self, op: Op, inputs: tuple[str, ...], fn: Callable[..., Any]) -> None:
         self.fn = fn
@@ -143,7 +143,7 @@ class Op:
         return plan
 
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
-        """All parameters in order, defaults filled in; `axis`/`keepdims` stand for `dim`/`keepdim`."""
+        """All parameters in order, with defaults; `axis`, `keepdims` stand for `dim`, `keepdim`."""
         values = [*args, *self.defaults[len(args) :]]
         if len(args) > self.positional:
             self.signature.bind(*args, **kwargs)  # raises Python's own message

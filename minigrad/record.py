@@ -59,8 +59,8 @@ class OpNode(Node):
         op = plan.op
         if kept is None:
             raise GradientError(
-                f"{self.name}: trying to backward through the graph a second time, but what this op "
-                "kept was freed by the first pass. Use loss.backward(retain_graph=True) the first "
+                f"{self.name}: trying to backward through the graph a second time, but what this "
+                "op kept was freed by the first pass. Use loss.backward(retain_graph=True) the first "
                 "time, or compute the loss again."
             )
         if kept is not _NOTHING or self.out_cells:
@@ -198,8 +198,8 @@ class _Constant(Node):
     def __init__(self, node: OpNode, what: str, array: Array) -> None:
         super().__init__((), array.shape, array.dtype)
         self.message = (
-            f"{node.op.name}: its gradient rule uses the by-product {what!r} as if it were constant, "
-            "so it cannot be differentiated again. Return it as an output, compute it in the rule, "
+            f"{node.op.name}: its gradient rule uses the by-product {what!r} as if it were "
+            "constant, so it cannot be differentiated again. Return it as an output, compute it in the rule, "
             "or hand it as a setting to an op with a rule of its own."
         )
 

@@ -36,7 +36,7 @@ class Tensor(Installed):
     """A multi-dimensional array that can record what was done to it.
 
     Make one with `minigrad.tensor`, `zeros`, `randn`, `from_numpy`, ... . Calling the class
-    itself does as PyTorch's: sizes give an uninitialised float tensor, a sequence its values as floats.
+    itself does as PyTorch's: sizes give an uninitialised float tensor, a sequence its values.
     """
 
     __slots__ = ("__dict__", "__weakref__", "_data", "_node", "_rg")
@@ -219,8 +219,8 @@ class Tensor(Installed):
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         if self._node is not None:
             raise RuntimeError(
-                "deepcopy: only tensors that were created by the user (leaves) can be copied deeply; "
-                f"this one was made by {self._node_name()}. Use tensor.detach().clone()."
+                "deepcopy: only tensors that were created by the user (leaves) can be copied "
+                f"deeply; this one was made by {self._node_name()}. Use tensor.detach().clone()."
             )
         new = _rebuild(type(self), self._data.copy(), self._rg)
         memo[id(self)] = new
@@ -251,7 +251,8 @@ class Tensor(Installed):
             )
         if value and self._inference:
             raise RuntimeError(
-                "requires_grad: this tensor was made inside inference_mode; use tensor.clone() outside."
+                "requires_grad: this tensor was made inside inference_mode; use "
+                "tensor.clone() outside."
             )
         self._rg = bool(value)
 
@@ -338,7 +339,7 @@ class Tensor(Installed):
         self.register_hook(keep)
 
     def register_hook(self, hook: Callable[[Tensor], Any]) -> RemovableHandle:
-        """Call `hook(gradient)` when this tensor's gradient is complete; what it returns replaces it."""
+        """Call `hook(gradient)` when the gradient is complete; what it returns replaces it."""
         if not self._rg:
             raise RuntimeError("register_hook: this tensor does not require grad.")
         _refresh(self)
