@@ -8,6 +8,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from minigrad.kernels import moments
+from minigrad.kernels.jit import dense, parallel, use_jit
+
 Array = NDArray[np.floating]
 
 __all__ = [
@@ -21,14 +24,27 @@ __all__ = [
 
 def batch_norm_stats(x: Array) -> tuple[Array, Array]:
     """Mean and biased variance of each channel of x (N, C, L): two arrays (C,)."""
-    return batch_norm_stats_reference(x)
+    if not use_jit(x):
+        return batch_norm_stats_reference(x)
+    x, c = dense(x), x.shape[1]
+    mean, var = np.empty(c, x.dtype), np.empty(c, x.dtype)
+    parallel(lambda a, z: moments.channel_stats(a, z, x, mean, var), c, x.size)
+    return mean, var
 
 
 def batch_norm_apply(
     x: Array, mean: Array, rstd: Array, w: Array | None, b: Array | None
 ) -> Array:
     """y[n,c,l] = (x[n,c,l] − mean[c]) · rstd[c] · w[c] + b[c]; x (N, C, L)."""
-    return batch_norm_apply_reference(x, mean, rstd, w, b)
+    if not use_jit(x, mean, rstd, w, b):
+        return batch_norm_apply_reference(x, mean, rstd, w, b)
+    x, y = dense(x), np.empty(x.shape, x.dtype)
+    mean, scale = dense(mean), dense(rstd) if w is None else rstd * w
+    shift = np.zeros_like(scale) if b is None else dense(b)
+    parallel(
+        lambda a, z: moments.channel_affine(a, z, x, mean, scale, shift, y), x.shape[0], x.size
+    )
+    return y
 
 
 def batch_norm_grad(
@@ -40,7 +56,18 @@ def batch_norm_grad(
 
     Returns gx (N, C, L), gw (C,), gb (C,).
     """
-    return batch_norm_grad_reference(g, x, mean, rstd, w)
+    if not use_jit(g, x, mean, rstd, w):
+        return batch_norm_grad_reference(g, x, mean, rstd, w)
+    g, x, mean, rstd = dense(g), dense(x), dense(mean), dense(rstd)
+    scale = rstd if w is None else rstd * w
+    c = x.shape[1]
+    gx, gw, gb = np.empty(x.shape, x.dtype), np.empty(c, x.dtype), np.empty(c, x.dtype)
+    parallel(
+        lambda a, z: moments.channel_grad(a, z, g, x, mean, rstd, scale, gx, gw, gb),
+        c,
+        2.0 * x.size,
+    )
+    return gx, gw, gb
 
 
 def row_norm(x: Array, eps: float) -> tuple[Array, Array, Array]:
@@ -48,12 +75,24 @@ def row_norm(x: Array, eps: float) -> tuple[Array, Array, Array]:
 
     Returns y (R, L), mean (R,), rstd (R,).
     """
-    return row_norm_reference(x, eps)
+    if not use_jit(x):
+        return row_norm_reference(x, eps)
+    x, y, r = dense(x), np.empty(x.shape, x.dtype), x.shape[0]
+    mean, rstd, eps = np.empty(r, x.dtype), np.empty(r, x.dtype), float(eps)
+    parallel(lambda a, z: moments.row_norm(a, z, x, eps, y, mean, rstd), r, 2.0 * x.size)
+    return y, mean, rstd
 
 
 def row_norm_grad(g: Array, x: Array, mean: Array, rstd: Array) -> Array:
     """Gradient of `row_norm`: gx = rstd·(g − mean(g) − x̂·mean(g·x̂)), all (R, L)."""
-    return row_norm_grad_reference(g, x, mean, rstd)
+    if not use_jit(g, x, mean, rstd):
+        return row_norm_grad_reference(g, x, mean, rstd)
+    g, x, mean, rstd = dense(g), dense(x), dense(mean), dense(rstd)
+    gx = np.empty(x.shape, x.dtype)
+    parallel(
+        lambda a, z: moments.row_grad(a, z, g, x, mean, rstd, gx), x.shape[0], 2.0 * x.size
+    )
+    return gx
 
 
 def batch_norm_stats_reference(x: Array) -> tuple[Array, Array]:

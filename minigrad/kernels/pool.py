@@ -13,6 +13,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from minigrad.kernels import windows
+from minigrad.kernels.jit import dense, parallel, use_jit
+
 Pair = tuple[int, int]
 Array = NDArray[np.floating]
 Index = NDArray[np.int64]
@@ -60,12 +63,24 @@ def adaptive_max_pool2d(x: Array, out_hw: Pair) -> tuple[Array, Index]:
 
 def gather_plane(x: Array, idx: Index) -> Array:
     """y[n,c,i,j] = x[n,c].ravel()[idx[n,c,i,j]]; x (N, C, H, W), idx (N, C, OH, OW)."""
-    return gather_plane_reference(x, idx)
+    if not use_jit(x):
+        return gather_plane_reference(x, idx)
+    n, c, *out = idx.shape
+    y = np.empty((n * c, out[0] * out[1]), x.dtype)
+    x2, idx2 = _planes(x), _planes(idx)
+    parallel(lambda a, z: windows.gather(a, z, x2, idx2, y), n * c, y.size)
+    return y.reshape(n, c, *out)
 
 
 def scatter_plane(g: Array, idx: Index, hw: Pair) -> Array:
     """Adjoint of `gather_plane`: gx[n,c].ravel()[idx[n,c,i,j]] += g[n,c,i,j]; (N, C, H, W)."""
-    return scatter_plane_reference(g, idx, hw)
+    if not use_jit(g):
+        return scatter_plane_reference(g, idx, hw)
+    n, c = g.shape[:2]
+    gx = np.empty((n * c, hw[0] * hw[1]), g.dtype)
+    g2, idx2 = _planes(g), _planes(idx)
+    parallel(lambda a, z: windows.scatter(a, z, g2, idx2, gx), n * c, gx.size + g.size)
+    return gx.reshape(n, c, *hw)
 
 
 def avg_pool2d(
@@ -115,15 +130,62 @@ def adaptive_avg_pool2d_input_grad(g: Array, hw: Pair) -> Array:
 
 
 def _window_max(x: Array, rows: Index, cols: Index, dilation: Pair) -> tuple[Array, Index]:
-    return window_max_reference(x, rows, cols, dilation)
+    if not use_jit(x):
+        return window_max_reference(x, rows, cols, dilation)
+    n, c, h, w = x.shape
+    x3, (dil_h, dil_w) = dense(x).reshape(n * c, h, w), dilation
+    y = np.empty((n * c, len(rows), len(cols)), x.dtype)
+    idx = np.empty(y.shape, np.int64)
+    if dilation == (1, 1) and _tiles_by_two(rows) and _tiles_by_two(cols):
+        work = 4 * y.size
+        parallel(lambda a, z: windows.window_max_2x2(a, z, x3, y, idx), n * c, work)
+    else:
+        work = n * c * _elements(rows, dil_h) * _elements(cols, dil_w) * 2
+        parallel(
+            lambda a, z: windows.window_max(a, z, x3, rows, cols, dil_h, dil_w, y, idx),
+            n * c,
+            work,
+        )
+    return y.reshape(n, c, *y.shape[1:]), idx.reshape(n, c, *y.shape[1:])
 
 
-def _window_mean(x: Array, rows: Index, cols: Index, divisor: Array) -> Array:
-    return window_mean_reference(x, rows, cols, divisor)
+def _window_mean(x: Array, rows: Index, cols: Index, divisor: NDArray[np.float64]) -> Array:
+    if not use_jit(x):
+        return window_mean_reference(x, rows, cols, divisor)
+    n, c, h, w = x.shape
+    x3, over = dense(x).reshape(n * c, h, w), divisor.astype(x.dtype)
+    y = np.empty((n * c, len(rows), len(cols)), x.dtype)
+    work = n * c * _elements(rows) * _elements(cols)
+    parallel(lambda a, z: windows.window_mean(a, z, x3, rows, cols, over, y), n * c, work)
+    return y.reshape(n, c, *y.shape[1:])
 
 
-def _window_spread(g: Array, hw: Pair, rows: Index, cols: Index, divisor: Array) -> Array:
-    return window_spread_reference(g, hw, rows, cols, divisor)
+def _window_spread(
+    g: Array, hw: Pair, rows: Index, cols: Index, divisor: NDArray[np.float64]
+) -> Array:
+    if not use_jit(g):
+        return window_spread_reference(g, hw, rows, cols, divisor)
+    n, c, oh, ow = g.shape
+    g3, over = dense(g).reshape(n * c, oh, ow), divisor.astype(g.dtype)
+    gx = np.empty((n * c, *hw), g.dtype)
+    work = gx.size + n * c * _elements(rows) * _elements(cols)
+    parallel(lambda a, z: windows.window_spread(a, z, g3, rows, cols, over, gx), n * c, work)
+    return gx.reshape(n, c, *hw)
+
+
+def _planes(x: NDArray[np.generic]) -> NDArray[np.generic]:
+    n, c, h, w = x.shape
+    return dense(x).reshape(n * c, h * w)
+
+
+def _elements(windows_: Index, dilation: int = 1) -> int:
+    """Elements that all windows of one axis meet together."""
+    return int((-(windows_[:, 0] - windows_[:, 1]) // dilation).sum())
+
+
+def _tiles_by_two(windows_: Index) -> bool:
+    first = np.arange(len(windows_)) * 2
+    return bool((windows_[:, 0] == first).all() and (windows_[:, 1] == first + 2).all())
 
 
 # Tables of windows: (out, 2) int64, first and last+1 element of each window inside the image.
