@@ -136,7 +136,8 @@ def _source_phases(
     shifts = []
     for u in range(k[0]):
         for v in range(k[1]):
-            (qu, pu), (qv, pv) = divmod(u * dilation[0], stride[0]), divmod(v * dilation[1], stride[1])
+            qu, pu = divmod(u * dilation[0], stride[0])
+            qv, pv = divmod(v * dilation[1], stride[1])
             shifts.append((phases.setdefault((pu, pv), len(phases)), qu, qv))
     origins = [(pu - padding[0], pv - padding[1]) for pu, pv in phases]
     return np.array(origins, np.int64).reshape(-1, 2), np.array(shifts, np.int64).reshape(-1, 3)
@@ -283,8 +284,10 @@ def _weight_grad_plan(
 
 
 @helper
-def _pack(src, first, channels, source, row_stride, col_stride, row0, height, pitch, plane, work, at):  # type: ignore[no-untyped-def]
-    """Copy `height` rows of each phase of each channel into work[at:], zeros for what is outside."""
+def _pack(
+    src, first, channels, source, row_stride, col_stride, row0, height, pitch, plane, work, at
+):
+    """Copy `height` rows of each phase of each channel into work[at:], zeros where outside."""
     h, w = src.shape[1], src.shape[2]
     for c in range(channels):
         image = src[first + c]
@@ -318,7 +321,7 @@ def _pack(src, first, channels, source, row_stride, col_stride, row0, height, pi
 
 
 @kernel
-def _products(start, stop, src, a, bias, out, taps, source, target, geometry, work):  # type: ignore[no-untyped-def]
+def _products(start, stop, src, a, bias, out, taps, source, target, geometry, work):
     """Chunks start..stop of a correlation; a chunk is one strip of one image, all channels."""
     (groups, channels, m, ssh, ssw, osh, osw, strip, rows, cols, strips,
      pitch, height, plane, run, tile, limit, planes) = (
@@ -364,7 +367,7 @@ def _products(start, stop, src, a, bias, out, taps, source, target, geometry, wo
 
 
 @kernel
-def _weight_grad(start, stop, x, g, out, taps, source, geometry, work):  # type: ignore[no-untyped-def]
+def _weight_grad(start, stop, x, g, out, taps, source, geometry, work):
     """Chunks start..stop of a weight gradient; a chunk is one partial sum of some filters."""
     (groups, channels, m, ssh, ssw, strip, rows, cols, strips, pitch, height, plane, run, items,
      block, parts, splits, padded, limit, planes) = (

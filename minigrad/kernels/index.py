@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from minigrad.kernels.jit import dense, kernel, use_jit
+
 Array = NDArray[np.generic]
 
 __all__ = ["scatter_add"]
@@ -21,7 +23,19 @@ def scatter_add(out: Array, idx: NDArray[np.int64], src: Array) -> Array:
         Within [0, V), repeats allowed; the caller has checked it.
     src : (K, ...)
     """
-    return scatter_add_reference(out, idx, src)
+    if not use_jit(out, src) or not out.flags.carray or src.size == 0:
+        return scatter_add_reference(out, idx, src)
+    rows, many = out.reshape(len(out), -1), dense(src).reshape(len(src), -1)
+    _scatter_rows(rows, dense(idx), many)
+    return out
+
+
+@kernel
+def _scatter_rows(out, idx, src):
+    for k in range(len(idx)):
+        row, line = out[idx[k]], src[k]
+        for j in range(len(line)):
+            row[j] += line[j]
 
 
 def scatter_add_reference(out: Array, idx: NDArray[np.int64], src: Array) -> Array:

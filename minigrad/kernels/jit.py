@@ -2,7 +2,8 @@
 
 Importing this imports no Numba. A `@kernel` compiles on its first call for the types it meets
 (C-contiguous float32 or float64), without the GIL, with contraction and reordering of sums allowed
-but NaN, infinities and division by zero as IEEE has them. Parallelism is `minigrad.kernels.threads`.
+but NaN, infinities and division by zero as IEEE has them. The threads are in `threads`, the files
+of compiled code in `cache`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import importlib.util
 import os
 import warnings
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ __all__ = [
     "Kernel",
     "dense",
     "get_num_threads",
+    "helper",
     "intrinsic",
     "jit_enabled",
     "kernel",
@@ -55,7 +57,7 @@ def use_jit(x: NDArray[Any], *others: NDArray[Any] | None) -> bool:
 
 
 def dense(x: NDArray[Any]) -> NDArray[Any]:
-    """x, or a copy if it is not C-contiguous, aligned and writeable: one type per dtype and ndim."""
+    """x, or a copy unless it is C-contiguous, aligned and writeable: one type per dtype and ndim."""
     flags = x.flags
     return x if flags.carray else np.array(x, order="C")
 
@@ -105,7 +107,7 @@ def helper(function: Callable[..., Any]) -> Kernel:
     return Kernel(function, keep=False)
 
 
-class intrinsic:  # noqa: N801 - a decorator
+class intrinsic:
     """As `numba.extending.intrinsic`, but made only when a kernel that names it is compiled."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
@@ -116,7 +118,7 @@ class intrinsic:  # noqa: N801 - a decorator
         return _intrinsic_type(self.function)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _intrinsic_type(function: Callable[..., Any]) -> Any:
     from numba.core.registry import cpu_target
     from numba.extending import intrinsic as numba_intrinsic

@@ -13,7 +13,7 @@ __all__ = ["channel_affine", "channel_grad", "channel_stats", "row_grad", "row_n
 
 
 @kernel
-def channel_stats(start, stop, x, mean, var):  # type: ignore[no-untyped-def]
+def channel_stats(start, stop, x, mean, var):
     """Mean and biased variance of channels start..stop of x (N, C, L), two passes."""
     m = max(x.shape[0] * x.shape[2], 1)
     for c in range(start, stop):
@@ -34,7 +34,7 @@ def channel_stats(start, stop, x, mean, var):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def channel_affine(start, stop, x, mean, scale, shift, y):  # type: ignore[no-untyped-def]
+def channel_affine(start, stop, x, mean, scale, shift, y):
     """y = (x − mean)·scale + shift, images start..stop of x (N, C, L)."""
     for n in range(start, stop):
         for c in range(x.shape[1]):
@@ -45,7 +45,7 @@ def channel_affine(start, stop, x, mean, scale, shift, y):  # type: ignore[no-un
 
 
 @kernel
-def channel_grad(start, stop, g, x, mean, rstd, scale, gx, gw, gb):  # type: ignore[no-untyped-def]
+def channel_grad(start, stop, g, x, mean, rstd, scale, gx, gw, gb):
     """Gradients of a batch-normalised channel, channels start..stop."""
     count = max(x.shape[0] * x.shape[2], 1)
     for c in range(start, stop):
@@ -68,7 +68,7 @@ def channel_grad(start, stop, g, x, mean, rstd, scale, gx, gw, gb):  # type: ign
 
 
 @kernel
-def row_norm(start, stop, x, eps, y, mean, rstd):  # type: ignore[no-untyped-def]
+def row_norm(start, stop, x, eps, y, mean, rstd):
     """y = (x − mean)·rstd for rows start..stop of x (R, L)."""
     length = max(x.shape[1], 1)
     for i in range(start, stop):
@@ -89,7 +89,7 @@ def row_norm(start, stop, x, eps, y, mean, rstd):  # type: ignore[no-untyped-def
 
 
 @kernel
-def row_grad(start, stop, g, x, mean, rstd, gx):  # type: ignore[no-untyped-def]
+def row_grad(start, stop, g, x, mean, rstd, gx):
     """Gradient of `row_norm`, rows start..stop."""
     length = max(x.shape[1], 1)
     for i in range(start, stop):

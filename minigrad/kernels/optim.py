@@ -1,13 +1,19 @@
 """Optimiser updates, in place and in one pass over memory; no Tensor and no user checks live here.
 
-Every array of a call is flat, contiguous and of one dtype and size; `param` and the state arrays
-are changed, `grad` is not. The formulas, and where eps stands in them, are PyTorch's.
+The arrays of a call have one dtype and shape; `param` and the state arrays are changed, `grad` is
+not. The formulas, and where eps stands in them, are PyTorch's. Arrays that are not C-contiguous are
+updated too, by the references.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
+
+from minigrad.kernels import updates
+from minigrad.kernels.jit import Kernel, dense, parallel, use_jit
 
 Array = NDArray[np.floating]
 
@@ -30,9 +36,13 @@ def sgd(
 
     d = ±grad + λ·p;  buf = μ·buf + (1 − dampening)·d;  p −= lr·(buf, or d + μ·buf with nesterov)
     """
-    sgd_reference(
-        param, grad, buf, first, lr, momentum, dampening, weight_decay, nesterov, maximize
-    )
+    if not _fast(param, grad, buf):
+        sgd_reference(
+            param, grad, buf, first, lr, momentum, dampening, weight_decay, nesterov, maximize
+        )
+        return
+    hyper = (-1.0 if maximize else 1.0, lr, momentum, 1 - dampening, weight_decay)
+    _run(updates.sgd, (param, grad, buf), (bool(first), bool(nesterov)), hyper)
 
 
 def adam(
@@ -55,9 +65,16 @@ def adam(
     m += (1−β1)·(d − m);  v = β2·v + (1−β2)·d²;
     p −= lr/(1−β1^t) · m / (sqrt(v)/sqrt(1−β2^t) + eps)
     """
-    adam_reference(
-        param, grad, m, v, vmax, step, lr, beta1, beta2, eps, weight_decay, decoupled, maximize
-    )
+    if not _fast(param, grad, m, v, vmax):
+        adam_reference(
+            param, grad, m, v, vmax, step, lr, beta1, beta2, eps, weight_decay, decoupled, maximize
+        )
+        return
+    size, unroot = lr / (1 - beta1**step), (1 - beta2**step) ** -0.5
+    decay, shrink = (0.0, 1 - lr * weight_decay) if decoupled else (weight_decay, 1.0)
+    sign = -1.0 if maximize else 1.0
+    hyper = (sign, size, 1 - beta1, beta2, 1 - beta2, unroot, eps, decay, shrink)
+    _run(updates.adam, (param, grad, m, v, vmax), (), hyper)
 
 
 def rmsprop(
@@ -78,9 +95,13 @@ def rmsprop(
     v = α·v + (1−α)·d²;  mean += (1−α)·(d − mean);  u = d / (sqrt(v − mean²) + eps);
     buf = μ·buf + u;  p −= lr·buf
     """
-    rmsprop_reference(
-        param, grad, v, buf, mean, lr, alpha, eps, momentum, weight_decay, maximize
-    )
+    if not _fast(param, grad, v, buf, mean):
+        rmsprop_reference(
+            param, grad, v, buf, mean, lr, alpha, eps, momentum, weight_decay, maximize
+        )
+        return
+    hyper = (-1.0 if maximize else 1.0, lr, alpha, 1 - alpha, eps, momentum, weight_decay)
+    _run(updates.rmsprop, (param, grad, v, buf, mean), (), hyper)
 
 
 def adagrad(
@@ -94,8 +115,16 @@ def adagrad(
     weight_decay: float,
     maximize: bool,
 ) -> None:
-    """Adagrad, step from 1: total += d²;  p −= lr/(1 + (t−1)·lr_decay) · d / (sqrt(total) + eps)."""
-    adagrad_reference(param, grad, total, step, lr, lr_decay, eps, weight_decay, maximize)
+    """Adagrad; step t counts from 1.
+
+    total += d²;  p −= lr/(1 + (t−1)·lr_decay) · d / (sqrt(total) + eps)
+    """
+    if not _fast(param, grad, total):
+        adagrad_reference(param, grad, total, step, lr, lr_decay, eps, weight_decay, maximize)
+        return
+    size = lr / (1 + (step - 1) * lr_decay)
+    hyper = (-1.0 if maximize else 1.0, size, eps, weight_decay)
+    _run(updates.adagrad, (param, grad, total), (), hyper)
 
 
 def adadelta(
@@ -114,7 +143,31 @@ def adadelta(
     v = ρ·v + (1−ρ)·d²;  u = sqrt(delta + eps)/sqrt(v + eps)·d;
     delta = ρ·delta + (1−ρ)·u²;  p −= lr·u
     """
-    adadelta_reference(param, grad, v, delta, lr, rho, eps, weight_decay, maximize)
+    if not _fast(param, grad, v, delta):
+        adadelta_reference(param, grad, v, delta, lr, rho, eps, weight_decay, maximize)
+        return
+    hyper = (-1.0 if maximize else 1.0, lr, rho, 1 - rho, eps, weight_decay)
+    _run(updates.adadelta, (param, grad, v, delta), (), hyper)
+
+
+def _fast(param: Array, *others: Array | None) -> bool:
+    """Whether the compiled loop may write these arrays; a read-only one must fail in NumPy."""
+    return use_jit(param, *others) and all(
+        a is None or a.flags.carray for a in (param, *others[1:])
+    )
+
+
+def _run(
+    update: Kernel,
+    arrays: tuple[Any, ...],  # param, grad, then states or None
+    flags: tuple[bool, ...],
+    hyper: tuple[float, ...],
+) -> None:
+    param = arrays[0]
+    flat = [np.empty(0, param.dtype) if a is None else dense(a).reshape(-1) for a in arrays]
+    values = np.array(hyper, np.float64)
+    blocks = -(-param.size // updates.BLOCK)
+    parallel(lambda a, z: update(a, z, *flat, *flags, values), blocks, 4.0 * param.size)
 
 
 def _descent(param: Array, grad: Array, weight_decay: float, maximize: bool) -> Array:

@@ -47,23 +47,30 @@ def pixels(dtype: np.dtype) -> int:
 
 
 @intrinsic
-def product_tiles(typingctx, a, a_at, a_row, x, x_at, taps, tap_at, n, y, y_at, y_row, rows):  # type: ignore[no-untyped-def]
+def product_tiles(typingctx, a, a_at, a_row, x, x_at, taps, tap_at, n, y, y_at, y_row, rows):
     """y[y_at + i·y_row + p] = sum_{t<n} a[a_at + i·a_row + t] · x[x_at + taps[tap_at+t] + p].
 
     For i < rows <= max_rows()[0] and one tile of neighbouring pixels p. All arrays are flat.
     """
-    return _intrinsic_of(_emit_product, a, a_at, a_row, x, x_at, taps, tap_at, n, y, y_at, y_row, rows)
+    return _intrinsic_of(
+        _emit_product, a, a_at, a_row, x, x_at, taps, tap_at, n, y, y_at, y_row, rows
+    )
 
 
 @intrinsic
-def dot_tiles(typingctx, g, g_at, g_row, g_item, x, x_at, x_item, taps, tap_at, n, items, y, y_at, y_row, rows):  # type: ignore[no-untyped-def]
-    """y[y_at + i·y_row + j] += sum_{b<items, p<n} g[g_at+i·g_row+b·g_item+p] · x[x_at+taps[tap_at+j]+b·x_item+p].
+def dot_tiles(
+    typingctx, g, g_at, g_row, g_item, x, x_at, x_item, taps, tap_at, n, items, y, y_at, y_row, rows
+):
+    """y[y_at + i·y_row + j] += the dot product of run i of g and the run of x at tap j.
+
+        sum_{b<items, p<n} g[g_at + i·g_row + b·g_item + p] · x[x_at + taps[tap_at+j] + b·x_item + p]
 
     For i < rows <= max_rows()[1] and j < DOT_TAPS; n is a multiple of the vector length.
     """
     return _intrinsic_of(
-        _emit_dot, g, g_at, g_row, g_item, x, x_at, x_item, taps, tap_at, n, items, y, y_at, y_row, rows
-    )
+        _emit_dot, g, g_at, g_row, g_item, x, x_at, x_item,
+        taps, tap_at, n, items, y, y_at, y_row, rows,
+    )  # fmt: skip
 
 
 def _intrinsic_of(emit: Any, *types_: Any) -> Any:

@@ -138,7 +138,7 @@ class _Job:
                 interrupt = error
                 self.next = self.chunks
         if interrupt is not None or self.error is not None:
-            raise (interrupt or self.error)  # type: ignore[misc]
+            raise (interrupt or self.error)
 
 
 class _Worker:

@@ -10,7 +10,7 @@ __all__ = ["gather", "scatter", "window_max", "window_mean", "window_spread"]
 
 
 @kernel
-def window_max(start, stop, x, rows, cols, dil_h, dil_w, y, idx):  # type: ignore[no-untyped-def]
+def window_max(start, stop, x, rows, cols, dil_h, dil_w, y, idx):
     """Winner of each window and its flat position, planes start..stop of x (P, H, W)."""
     w = x.shape[2]
     for p in range(start, stop):
@@ -33,7 +33,7 @@ def window_max(start, stop, x, rows, cols, dil_h, dil_w, y, idx):  # type: ignor
 
 
 @kernel
-def window_max_2x2(start, stop, x, y, idx):  # type: ignore[no-untyped-def]
+def window_max_2x2(start, stop, x, y, idx):
     """`window_max` of 2x2 windows that tile the plane: no branches, so it vectorises."""
     w = x.shape[2]
     for p in range(start, stop):
@@ -55,7 +55,7 @@ def window_max_2x2(start, stop, x, y, idx):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def gather(start, stop, x, idx, y):  # type: ignore[no-untyped-def]
+def gather(start, stop, x, idx, y):
     """y[p, k] = x[p, idx[p, k]], planes start..stop."""
     for p in range(start, stop):
         plane, places, line = x[p], idx[p], y[p]
@@ -64,7 +64,7 @@ def gather(start, stop, x, idx, y):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def scatter(start, stop, g, idx, gx):  # type: ignore[no-untyped-def]
+def scatter(start, stop, g, idx, gx):
     """gx[p] = 0; gx[p, idx[p, k]] += g[p, k], planes start..stop."""
     for p in range(start, stop):
         plane, places, line = gx[p], idx[p], g[p]
@@ -74,7 +74,7 @@ def scatter(start, stop, g, idx, gx):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def window_mean(start, stop, x, rows, cols, divisor, y):  # type: ignore[no-untyped-def]
+def window_mean(start, stop, x, rows, cols, divisor, y):
     """Sum of each window over its divisor, planes start..stop."""
     for p in range(start, stop):
         plane = x[p]
@@ -89,7 +89,7 @@ def window_mean(start, stop, x, rows, cols, divisor, y):  # type: ignore[no-unty
 
 
 @kernel
-def window_spread(start, stop, g, rows, cols, divisor, gx):  # type: ignore[no-untyped-def]
+def window_spread(start, stop, g, rows, cols, divisor, gx):
     """Adjoint of `window_mean`, planes start..stop."""
     for p in range(start, stop):
         plane = gx[p]

@@ -1,0 +1,53 @@
+"""Small calls that reach every compiled kernel once, for `warmup`; nothing else lives here."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from minigrad.kernels import conv, index, norm, optim, pool
+
+__all__ = ["exercise"]
+
+
+def exercise(dtype: np.dtype) -> None:
+    """Call every kernel on arrays of this dtype, so that it is compiled."""
+    x = np.ones((1, 2, 4, 4), dtype)
+    _convolve(x)
+    _pool(x)
+    _normalise(x)
+    _update(dtype)
+    index.scatter_add(np.zeros((2, 2), dtype), np.zeros(1, np.int64), np.ones((1, 2), dtype))
+
+
+def _convolve(x: np.ndarray) -> None:
+    w = np.ones((2, 2, 3, 3), x.dtype)
+    layer = ((1, 1), (1, 1), (1, 1), 1)
+    y = conv.conv2d(x, w, None, *layer)
+    conv.conv2d_input_grad(y, w, (4, 4), *layer)
+    conv.conv2d_weight_grad(y, x, (3, 3), *layer)
+
+
+def _pool(x: np.ndarray) -> None:
+    y, idx = pool.max_pool2d(x, (2, 2), (2, 2), (0, 0), (1, 1), (2, 2))
+    pool.max_pool2d(x, (3, 3), (1, 1), (0, 0), (1, 1), (2, 2))
+    pool.gather_plane(x, idx)
+    pool.scatter_plane(y, idx, (4, 4))
+    pool.adaptive_avg_pool2d_input_grad(pool.adaptive_avg_pool2d(x, (1, 1)), (4, 4))
+
+
+def _normalise(x: np.ndarray) -> None:
+    rows = x.reshape(1, 2, 16)
+    mean, var = norm.batch_norm_stats(rows)
+    norm.batch_norm_apply(rows, mean, var, None, None)
+    norm.batch_norm_grad(rows, rows, mean, var, None)
+    y, mean, rstd = norm.row_norm(rows[0], 1e-5)
+    norm.row_norm_grad(y, rows[0], mean, rstd)
+
+
+def _update(dtype: np.dtype) -> None:
+    p, g, a, b = (np.ones(4, dtype) for _ in range(4))
+    optim.sgd(p, g, a, True, 0.1, 0.9, 0.0, 0.0, False, False)
+    optim.adam(p, g, a, b, None, 1, 0.1, 0.9, 0.999, 1e-8, 0.0, False, False)
+    optim.rmsprop(p, g, a, None, None, 0.1, 0.99, 1e-8, 0.0, 0.0, False)
+    optim.adagrad(p, g, a, 1, 0.1, 0.0, 1e-10, 0.0, False)
+    optim.adadelta(p, g, a, b, 1.0, 0.9, 1e-6, 0.0, False)
