@@ -102,7 +102,7 @@ class Op:
         self.signature = inspect.signature(forward)
         parameters = self.signature.parameters.values()
         self.parameters = tuple(p.name for p in parameters)
-        marked = [p for p in parameters if "Array" in str(p.annotation)]
+        marked = [p for p in parameters if _is_array(p.annotation)]
         self.inputs = tuple(p.name for p in marked)
         self.optional = tuple(p.default is None for p in marked)
         self.variadic = len(marked) == 1 and "Sequence" in str(marked[0].annotation)
@@ -159,6 +159,11 @@ class Op:
             except TypeError as e:
                 raise TypeError(f"{self.name}: {e}.") from None
         return values
+
+
+def _is_array(annotation: Any) -> bool:
+    """Whether a parameter is an input; annotations are strings or, without the import, types."""
+    return "Array" in str(annotation) or "ndarray" in str(annotation)
 
 
 _EMPTY = inspect.Parameter.empty
