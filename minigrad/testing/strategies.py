@@ -36,9 +36,17 @@ def one_of_dims(ndim: int) -> SearchStrategy[int]:
 
 @st.composite
 def arrays(
-    draw: Any, shape: Shape | SearchStrategy[Shape] | None = None, min_dims: int = 0,
-    max_dims: int = 3, min_side: int = 1, max_side: int = 4, low: float = -2.0, high: float = 2.0,
-    away_from: Sequence[float] = (0.0,), gap: float = 0.1, distinct: bool = False,
+    draw: Any,
+    shape: Shape | SearchStrategy[Shape] | None = None,
+    min_dims: int = 0,
+    max_dims: int = 3,
+    min_side: int = 1,
+    max_side: int = 4,
+    low: float = -2.0,
+    high: float = 2.0,
+    away_from: Sequence[float] = (0.0,),
+    gap: float = 0.1,
+    distinct: bool = False,
     dtype: Any = np.float64,
 ) -> np.ndarray:
     """Floating arrays with values in [low, high], none within `gap` of a point in `away_from`.
@@ -62,9 +70,18 @@ def arrays(
 
 @st.composite
 def broadcastable(
-    draw: Any, n: int = 2, min_dims: int = 0, max_dims: int = 3, min_side: int = 1,
-    max_side: int = 4, low: float = -2.0, high: float = 2.0, away_from: Sequence[float] = (0.0,),
-    gap: float = 0.1, distinct: bool = False, dtype: Any = np.float64,
+    draw: Any,
+    n: int = 2,
+    min_dims: int = 0,
+    max_dims: int = 3,
+    min_side: int = 1,
+    max_side: int = 4,
+    low: float = -2.0,
+    high: float = 2.0,
+    away_from: Sequence[float] = (0.0,),
+    gap: float = 0.1,
+    distinct: bool = False,
+    dtype: Any = np.float64,
 ) -> tuple[np.ndarray, ...]:
     """`n` arrays whose shapes broadcast together; leading dims are missing or sizes 1 at random.
 
@@ -74,7 +91,7 @@ def broadcastable(
     parts: list[Shape] = []
     for _ in range(n):
         keep = draw(st.integers(min_dims, len(full)))
-        tail = full[len(full) - keep:]
+        tail = full[len(full) - keep :]
         parts.append(tuple(s if draw(st.booleans()) else 1 for s in tail))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     sizes = [int(np.prod(p)) for p in parts]
@@ -85,8 +102,12 @@ def broadcastable(
 
 @st.composite
 def integers(
-    draw: Any, shape: Shape | SearchStrategy[Shape] = (), low: int = 0, high: int = 10,
-    distinct: bool = False, dtype: Any = np.int64,
+    draw: Any,
+    shape: Shape | SearchStrategy[Shape] = (),
+    low: int = 0,
+    high: int = 10,
+    distinct: bool = False,
+    dtype: Any = np.int64,
 ) -> np.ndarray:
     """Integer arrays with low <= value < high, as PyTorch's randint; `distinct` without repeats."""
     if high <= low:
@@ -104,8 +125,13 @@ def integers(
 
 
 def _values(
-    rng: np.random.Generator, shape: Shape, low: float, high: float, away_from: Sequence[float],
-    gap: float, distinct: bool,
+    rng: np.random.Generator,
+    shape: Shape,
+    low: float,
+    high: float,
+    away_from: Sequence[float],
+    gap: float,
+    distinct: bool,
 ) -> np.ndarray:
     """Uniform over what is left of [low, high] when the gaps are cut out; exact in float32."""
     size = int(np.prod(shape))

@@ -1,0 +1,116 @@
+"""One input's analytic gradient against its differences: element by element, or by halving."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..tensor import Tensor
+from .differences import Probe
+from .explain import Report
+
+__all__ = ["EVERY", "Comparison"]
+
+EVERY = 256  # inputs with more elements are checked along random directions
+DIRECTIONS = 3
+MOST = 8  # wrong elements after which a search stops
+
+
+class Comparison:
+    """Analytic against numeric gradient of one input."""
+
+    def __init__(
+        self,
+        probe: Probe,
+        t: Tensor,
+        analytic: np.ndarray,
+        atol: float,
+        rtol: float,
+        report: Report,
+        label: str,
+    ) -> None:
+        self.probe, self.t, self.analytic, self.report, self.label = (
+            probe,
+            t,
+            analytic,
+            report,
+            label,
+        )
+        self.atol, self.rtol = atol, rtol
+        self.numeric = np.full(t._data.shape, np.nan)
+        self.wrong = np.zeros(t._data.shape, bool)
+        self.left_out = np.zeros(t._data.shape, bool)
+        self.rng = np.random.default_rng(2)
+
+    def every(self) -> None:
+        """Compare element by element."""
+        for k in range(self.t._data.size):
+            self.element(k)
+
+    def fill(self) -> None:
+        """Measure the elements that a search skipped, for the guess, if they are few."""
+        if self.t._data.size <= EVERY:
+            for k in np.flatnonzero(np.isnan(self.numeric)):
+                self.element(int(k))
+
+    def element(self, k: int) -> None:
+        """Compare one element; on disagreement look closer before calling it wrong."""
+        self.report.checked += 1
+        a = float(self.analytic.reshape(-1)[k])
+        slope = self.probe.coordinate(self.t, k)
+        self.numeric.reshape(-1)[k] = slope.value
+        if self._agree(a, slope.value, slope.rounding):
+            return
+        at = tuple(int(i) for i in np.unravel_index(k, self.t._data.shape))
+        for scale in (
+            1 / 16,
+            1 / 256,
+        ):  # a kink or a sharp bend close by leaves a smaller step alone
+            near = self.probe.coordinate(self.t, k, scale)
+            if 10 * near.rounding < abs(a - slope.value) and self._agree(
+                a, near.value, near.rounding
+            ):
+                self.numeric.reshape(-1)[k] = near.value
+                return
+        margin = self.atol + self.rtol * abs(a) + 100 * slope.rounding
+        kink = self.probe.kink(self.t, k, margin)
+        if kink is not None and kink.low - margin <= a <= kink.high + margin:
+            self.left_out.reshape(-1)[k] = True
+            self.numeric.reshape(-1)[k] = np.nan
+            self.report.kinks.append(
+                f"{self.label} index {at} (slopes {kink.low:.4g} to {kink.high:.4g}, analytic {a:.4g})"
+            )
+            return
+        self.wrong.reshape(-1)[k] = True
+
+    def _agree(self, a: float, n: float, rounding: float) -> bool:
+        return abs(a - n) <= self.atol + self.rtol * abs(n) + rounding
+
+    def search(self) -> None:
+        """Compare along random directions, and halve where they disagree."""
+        size = self.t._data.size
+        if size:
+            for _ in range(DIRECTIONS):
+                self._halve(np.flatnonzero(~self.left_out), MOST)
+
+    def _halve(self, indices: np.ndarray, most: int) -> None:
+        if self.wrong.sum() >= most or self.left_out.sum() >= 8 * most or not indices.size:
+            return
+        if indices.size == 1:
+            self.element(int(indices[0]))
+        elif not self._along(indices):
+            half = indices.size // 2
+            self._halve(indices[:half], most)
+            self._halve(indices[half:], most)
+
+    def _along(self, indices: np.ndarray) -> bool:
+        """Whether gradient and difference agree along a random direction of these elements."""
+        shape = self.t._data.shape
+        u = np.zeros(self.t._data.size)
+        u[indices] = self.rng.uniform(0.5, 1.5, indices.size) * self.rng.choice(
+            [-1, 1], indices.size
+        )
+        slope = self.probe.along(self.t, u.reshape(shape))
+        parts = self.analytic.reshape(-1) * u * np.maximum(1.0, np.abs(self.t._data.reshape(-1)))
+        self.report.checked += int(indices.size)
+        allowed = self.atol + self.rtol * float(np.sqrt(parts @ parts)) + slope.rounding
+        return abs(float(parts.sum()) - slope.value) <= allowed
