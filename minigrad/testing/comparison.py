@@ -77,7 +77,8 @@ class Comparison:
             self.left_out.reshape(-1)[k] = True
             self.numeric.reshape(-1)[k] = np.nan
             self.report.kinks.append(
-                f"{self.label} index {at} (slopes {kink.low:.4g} to {kink.high:.4g}, analytic {a:.4g})"
+                f"{self.label} index {at} "
+                f"(slopes {kink.low:.4g} to {kink.high:.4g}, analytic {a:.4g})"
             )
             return
         self.wrong.reshape(-1)[k] = True

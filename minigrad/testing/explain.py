@@ -1,4 +1,4 @@
-"""What a checked gradient looked like: findings, the guess at what is wrong, and the words for it."""
+"""What a check found: findings, the guess at what is wrong, and the words for it."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ class Report:
         """Which elements lie at a kink, and how to draw away from them."""
         more = f", and {len(self.kinks) - 3} more" if len(self.kinks) > 3 else ""
         return (
-            f"{self.name}: at a kink, not counted: {'; '.join(self.kinks[:3])}{more}. Draw inputs away "
-            "from it (minigrad.testing.strategies.arrays has away_from= and distinct=)."
+            f"{self.name}: at a kink, not counted: {'; '.join(self.kinks[:3])}{more}. Draw inputs "
+            "away from it (minigrad.testing.strategies.arrays has away_from= and distinct=)."
         )
 
 
@@ -137,11 +137,14 @@ def _say_factor(c: float, x: np.ndarray) -> str:
     if abs(c + 1) < 1e-3:
         return "the sign is flipped."
     about = f"the gradient is {c:.6g} times what it should be"
-    for what, m in [("elements", x.size), *[(f"dim {d}", s) for d, s in enumerate(x.shape)]]:
+    for what, m in [
+        ("elements", x.size),
+        *[(f"elements of dim {d}", s) for d, s in enumerate(x.shape)],
+    ]:
         if m > 1 and (abs(c - m) < 1e-3 * m or abs(c * m - 1) < 1e-3):
             return (
-                f"{about}; {m} is the number of elements{'' if what == 'elements' else ' of ' + what}"
-                ": a mean taken for a sum, or broadcast gradients not summed."
+                f"{about}; {m} is the number of {what}: a mean taken for a sum, or broadcast "
+                "gradients not summed."
             )
     return f"{about}: a factor is missing or doubled."
 
