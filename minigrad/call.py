@@ -78,6 +78,8 @@ def _promoted(op: Op, arrays: list[Any]) -> list[Any]:
 def run(op: Op, values: list[Any]) -> Any:
     """Call an op with all its parameters: any number of inputs, settings, outputs."""
     n = len(op.inputs)
+    if op.order is not None:
+        values = [values[i] for i in op.order]
     settings = [v._data if isinstance(v, Tensor) else v for v in values[n:]]
     if op.variadic:
         seq = values[0]
@@ -94,7 +96,7 @@ def run(op: Op, values: list[Any]) -> Any:
         arrays = _promoted(op, arrays)
     token = _quiet(_silent)
     try:
-        got = op.forward(arrays, *settings) if op.variadic else op.forward(*arrays, *settings)
+        got = op.apply(arrays, *settings) if op.variadic else op.apply(*arrays, *settings)
     except ValueError as e:
         raise _explained(op, e, arrays) from None
     finally:

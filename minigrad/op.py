@@ -107,10 +107,14 @@ class Op:
         self.optional = tuple(p.default is None for p in marked)
         self.variadic = len(marked) == 1 and "Sequence" in str(marked[0].annotation)
         self.settings = tuple(p for p in self.parameters if p not in self.inputs)
-        if not marked or self.parameters[: len(marked)] != self.inputs:
-            raise TypeError(f"{name}: inputs (annotated Array) must come first in the signature.")
+        if not marked:
+            raise TypeError(f"{name}: at least one parameter must be annotated Array.")
         self.defaults = tuple(p.default for p in parameters)
         self.positional = sum(p.kind is not p.KEYWORD_ONLY for p in parameters)
+        order = [self.parameters.index(p) for p in (*self.inputs, *self.settings)]
+        self.order = order if order != sorted(order) else None  # gather(input, dim, index)
+        regular = self.order is None and self.positional == len(self.parameters)
+        self.apply = forward if regular else _in_order(forward, order, self)
         self.rules: list[_Rule] = []
         self.plans: dict[tuple[bool, ...], Plan] = {}
         self.node_name = "".join(w.capitalize() for w in name.strip("_").split("_")) + "Backward0"
@@ -164,6 +168,18 @@ class Op:
 def _is_array(annotation: Any) -> bool:
     """Whether a parameter is an input; annotations are strings or, without the import, types."""
     return "Array" in str(annotation) or "ndarray" in str(annotation)
+
+
+def _in_order(forward: Callable[..., Any], order: list[int], op: Op) -> Callable[..., Any]:
+    """`forward` as a function of its inputs, then its settings, all by position."""
+    n, names = op.positional, op.parameters[op.positional :]
+    back = sorted(range(len(order)), key=order.__getitem__)
+
+    def apply(*values: Any) -> Any:
+        given = [values[i] for i in back]
+        return forward(*given[:n], **dict(zip(names, given[n:])))
+
+    return apply
 
 
 _EMPTY = inspect.Parameter.empty
