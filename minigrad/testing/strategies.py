@@ -62,10 +62,9 @@ def arrays(
     """
     if shape is None:
         shape = shapes(min_dims, max_dims, min_side, max_side)
-    if isinstance(shape, SearchStrategy):
-        shape = draw(shape)
+    sizes: Shape = draw(shape) if isinstance(shape, SearchStrategy) else tuple(shape)
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    return _values(rng, tuple(shape), low, high, away_from, gap, distinct).astype(dtype)
+    return _values(rng, sizes, low, high, away_from, gap, distinct).astype(dtype)
 
 
 @st.composite
@@ -112,16 +111,14 @@ def integers(
     """Integer arrays with low <= value < high, as PyTorch's randint; `distinct` without repeats."""
     if high <= low:
         raise ValueError(f"integers: low must be below high; got low {low}, high {high}.")
-    if isinstance(shape, SearchStrategy):
-        shape = draw(shape)
-    shape = tuple(shape)
+    sizes: Shape = draw(shape) if isinstance(shape, SearchStrategy) else tuple(shape)
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     if distinct:
-        size = int(np.prod(shape))
+        size = int(np.prod(sizes))
         if size > high - low:
             raise ValueError(f"integers: {size} distinct values do not fit in [{low}, {high}).")
-        return (low + rng.permutation(high - low)[:size]).reshape(shape).astype(dtype)
-    return rng.integers(low, high, shape).astype(dtype)
+        return (low + rng.permutation(high - low)[:size]).reshape(sizes).astype(dtype)
+    return rng.integers(low, high, sizes).astype(dtype)
 
 
 def _values(
