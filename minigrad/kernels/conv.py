@@ -6,7 +6,7 @@ gradient rule of the others. `conv2d` is cross-correlation: it does not flip the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +17,18 @@ from minigrad.kernels.jit import use_jit
 Pair = tuple[int, int]
 Array = NDArray[np.floating]
 
-__all__ = ["conv2d", "conv2d_input_grad", "conv2d_weight_grad"]
+__all__ = ["ALGORITHMS", "choose", "conv2d", "conv2d_input_grad", "conv2d_weight_grad"]
 
 
 def conv2d(
-    x: Array, w: Array, b: Array | None, stride: Pair, padding: Pair, dilation: Pair, groups: int
+    x: Array,
+    w: Array,
+    b: Array | None,
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+    groups: int,
+    algorithm: str | None = None,
 ) -> Array:
     """Cross-correlate images with filters.
 
@@ -37,8 +44,8 @@ def conv2d(
     -------
     (N, F, OH, OW), OH = (H + 2·PH − DH·(KH−1) − 1) // SH + 1
     """
-    run = correlate if use_jit(x, w, b) else conv2d_reference
-    return run(x, w, b, stride, padding, dilation, groups)
+    name = algorithm or choose("conv2d", x.shape, w.shape, stride, use_jit(x, w, b))
+    return ALGORITHMS["conv2d"][name](x, w, b, stride, padding, dilation, groups)
 
 
 def conv2d_input_grad(
@@ -49,6 +56,7 @@ def conv2d_input_grad(
     padding: Pair,
     dilation: Pair,
     groups: int,
+    algorithm: str | None = None,
 ) -> Array:
     """Adjoint of `conv2d` in x, which is also the forward of a transposed convolution.
 
@@ -64,7 +72,9 @@ def conv2d_input_grad(
     -------
     (N, C, H, W) with (H, W) = input_hw
     """
-    run = correlate_input_grad if use_jit(g, w) else conv2d_input_grad_reference
+    x_shape = (g.shape[0], w.shape[1] * groups, *input_hw)
+    name = algorithm or choose("conv2d_input_grad", x_shape, w.shape, stride, use_jit(g, w))
+    run = ALGORITHMS["conv2d_input_grad"][name]
     return run(g, w, input_hw, stride, padding, dilation, groups)
 
 
@@ -76,6 +86,7 @@ def conv2d_weight_grad(
     padding: Pair,
     dilation: Pair,
     groups: int,
+    algorithm: str | None = None,
 ) -> Array:
     """Adjoint of `conv2d` in w.
 
@@ -90,8 +101,21 @@ def conv2d_weight_grad(
     -------
     (F, C / groups, KH, KW) with (KH, KW) = kernel_hw
     """
-    run = correlate_weight_grad if use_jit(g, x) else conv2d_weight_grad_reference
+    w_shape = (g.shape[1], x.shape[1] // groups, *kernel_hw)
+    name = algorithm or choose("conv2d_weight_grad", x.shape, w_shape, stride, use_jit(g, x))
+    run = ALGORITHMS["conv2d_weight_grad"][name]
     return run(g, x, kernel_hw, stride, padding, dilation, groups)
+
+
+def choose(
+    op: str, x_shape: tuple[int, ...], w_shape: tuple[int, ...], stride: Pair, compiled: bool
+) -> str:
+    """Name of the algorithm in ALGORITHMS[op] that runs a layer: a pure function of its shapes.
+
+    `compiled` says whether compiled kernels serve its dtype. Every function here takes
+    `algorithm` to force another.
+    """
+    return "taps" if compiled else "reference"
 
 
 # The definitions in NumPy: one matrix product per tap (u, v) of the window.
@@ -178,3 +202,16 @@ def _taps(
                 slice(u * dh, u * dh + sh * oh, sh),
                 slice(v * dw, v * dw + sw * ow, sw),
             )
+
+
+ALGORITHMS: dict[str, dict[str, Callable[..., Array]]] = {
+    "conv2d": {"reference": conv2d_reference, "taps": correlate},
+    "conv2d_input_grad": {
+        "reference": conv2d_input_grad_reference,
+        "taps": correlate_input_grad,
+    },
+    "conv2d_weight_grad": {
+        "reference": conv2d_weight_grad_reference,
+        "taps": correlate_weight_grad,
+    },
+}

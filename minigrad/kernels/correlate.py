@@ -11,27 +11,17 @@ those taps that meet it. The weight gradient takes dot products of the same runs
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import lru_cache
-
 import numpy as np
 from numpy.typing import NDArray
 
+from minigrad.kernels.conv_plan import Plan, forward_plan, input_grad_plan, weight_grad_plan
 from minigrad.kernels.jit import dense, helper, kernel, parallel, scratch
-from minigrad.kernels.simd import DOT_TAPS, dot_tiles, lanes, max_rows, pixels, product_tiles
+from minigrad.kernels.simd import DOT_TAPS, dot_tiles, product_tiles
 
 Pair = tuple[int, int]
 Array = NDArray[np.floating]
-Ints = NDArray[np.int64]
 
 __all__ = ["correlate", "correlate_input_grad", "correlate_weight_grad"]
-
-# Bytes of scratch per chunk: half of a 1 MB L2. 256 KB costs 3 % on 64-channel layers.
-SCRATCH_BYTES = 512 * 1024
-# Chunks that a layer is cut into at least, where it can be.
-MIN_CHUNKS = 8
-# Partial sums of a weight gradient together are at most this large.
-PARTIAL_BYTES = 16 * 1024 * 1024
 
 
 def correlate(
@@ -39,7 +29,7 @@ def correlate(
 ) -> Array:
     """`conv2d` on arrays of one dtype."""
     (n, c, *hw), (f, _, *k) = x.shape, w.shape
-    plan = _forward_plan(n, c, tuple(hw), f, tuple(k), stride, padding, dilation, groups, x.dtype)
+    plan = forward_plan(n, c, tuple(hw), f, tuple(k), stride, padding, dilation, groups, x.dtype)
     y = np.empty((n, f, *plan.out_hw), x.dtype)
     return _run(plan, x, dense(w).reshape(-1), b, y)
 
@@ -55,10 +45,10 @@ def correlate_input_grad(
 ) -> Array:
     """`conv2d_input_grad` on arrays of one dtype."""
     (n, f, *out), (_, c, *k) = g.shape, w.shape
-    plan = _input_grad_plan(
+    plan = input_grad_plan(
         n, c * groups, input_hw, f, tuple(k), tuple(out), stride, padding, dilation, groups, g.dtype
     )
-    wt = w.reshape(groups, f // groups, c, -1).swapaxes(1, 2)
+    wt = w.reshape(groups, f // groups, c, k[0] * k[1]).swapaxes(1, 2)
     parts = [np.ascontiguousarray(wt[..., taps]).reshape(-1) for taps in plan.taps_of_phase]
     a = parts[0] if len(parts) == 1 else np.concatenate(parts)
     return _run(plan, g, a, None, np.empty((n, c * groups, *input_hw), g.dtype))
@@ -75,47 +65,28 @@ def correlate_weight_grad(
 ) -> Array:
     """`conv2d_weight_grad` on arrays of one dtype."""
     (n, f, *out), (_, c, *hw) = g.shape, x.shape
-    plan = _weight_grad_plan(
+    plan = weight_grad_plan(
         n, c, tuple(hw), f, kernel_hw, tuple(out), stride, padding, dilation, groups, g.dtype
     )
     parts = np.zeros((plan.parts, f, plan.k_padded), g.dtype)
-    x3, g3 = dense(x).reshape(-1, *hw), dense(g).reshape(-1, *out)
+    x3, g3 = dense(x).reshape(n * c, *hw), dense(g).reshape(n * f, *out)
 
     def body(start: int, stop: int) -> None:
         work = scratch(plan.scratch, g.dtype)
-        _weight_grad(start, stop, x3, g3, parts, plan.taps, plan.source, plan.geometry, work)
+        conv_weight_grad(start, stop, x3, g3, parts, plan.taps, plan.source, plan.geometry, work)
 
     parallel(body, plan.chunks, plan.work)
     total = parts[0] if plan.parts == 1 else parts.sum(axis=0)
     return np.ascontiguousarray(total[:, : plan.k]).reshape(f, c // groups, *kernel_hw)
 
 
-@dataclass(frozen=True)
-class Plan:
-    """How one layer is cut up: a pure function of its shapes, strides and dtype."""
-
-    out_hw: Pair
-    chunks: int
-    work: float
-    scratch: int  # elements
-    taps: Ints  # shift of every (channel, tap), phase after phase
-    source: Ints  # (phases, 2) first row and column of each source phase
-    geometry: Ints  # what the kernel unpacks
-    target: Ints | None = None  # (phases, 5) row, column, first tap, taps, first weight
-    taps_of_phase: tuple[Ints, ...] = ()
-    parts: int = 1
-    k: int = 0
-    k_padded: int = 0
-
-
 def _run(plan: Plan, src: Array, a: Array, b: Array | None, out: Array) -> Array:
-    src3 = dense(src).reshape(-1, *src.shape[2:])
-    out3 = out.reshape(-1, *out.shape[2:])
+    src3, out3 = _images(src), _images(out)
     bias = np.empty(0, out.dtype) if b is None else dense(b)
 
     def body(start: int, stop: int) -> None:
         work = scratch(plan.scratch, out.dtype)
-        _products(
+        conv_products(
             start, stop, src3, a, bias, out3, plan.taps, plan.source, plan.target, plan.geometry,
             work,
         )  # fmt: skip
@@ -124,163 +95,9 @@ def _run(plan: Plan, src: Array, a: Array, b: Array | None, out: Array) -> Array
     return out
 
 
-def _up(n: int, step: int) -> int:
-    return -(-n // step) * step
-
-
-def _source_phases(
-    k: Pair, stride: Pair, padding: Pair, dilation: Pair
-) -> tuple[Ints, NDArray[np.int64]]:
-    """First row and column of each phase that a tap meets; and each tap's (phase, row, column)."""
-    phases: dict[Pair, int] = {}
-    shifts = []
-    for u in range(k[0]):
-        for v in range(k[1]):
-            qu, pu = divmod(u * dilation[0], stride[0])
-            qv, pv = divmod(v * dilation[1], stride[1])
-            shifts.append((phases.setdefault((pu, pv), len(phases)), qu, qv))
-    origins = [(pu - padding[0], pv - padding[1]) for pu, pv in phases]
-    return np.array(origins, np.int64).reshape(-1, 2), np.array(shifts, np.int64).reshape(-1, 3)
-
-
-def _strip_rows(n: int, rows: int, bytes_per_row: int) -> int:
-    """Rows of a strip: as many as fit the scratch, few enough that there are enough chunks."""
-    fit = max(1, SCRATCH_BYTES // max(bytes_per_row, 1))
-    strips = max(-(-rows // fit), min(rows, -(-MIN_CHUNKS // max(n, 1))), 1)
-    return max(1, -(-rows // strips))
-
-
-@lru_cache(maxsize=512)
-def _forward_plan(
-    n: int, c: int, hw: Pair, f: int, k: Pair, stride: Pair, padding: Pair, dilation: Pair,
-    groups: int, dtype: np.dtype,
-) -> Plan:  # fmt: skip
-    oh, ow = (
-        (s + 2 * p - d * (u - 1) - 1) // t + 1
-        for s, u, t, p, d in zip(hw, k, stride, padding, dilation, strict=True)
-    )
-    source, shifts = _source_phases(k, stride, padding, dilation)
-    everything = np.arange(len(shifts))
-    return _product_plan(
-        n, groups, c // groups, f // groups, (oh, ow), (oh, ow), stride, (1, 1), source, shifts,
-        [((0, 0), everything, shifts)], dtype,
-    )  # fmt: skip
-
-
-@lru_cache(maxsize=512)
-def _input_grad_plan(
-    n: int, c: int, hw: Pair, f: int, k: Pair, out: Pair, stride: Pair, padding: Pair,
-    dilation: Pair, groups: int, dtype: np.dtype,
-) -> Plan:  # fmt: skip
-    # Tap (u, v) carries g[q + e] to input row q·SH + r where r + PH − u·DH = e·SH.
-    met: dict[Pair, list[tuple[int, int, int]]] = {}
-    for r in range(min(stride[0], hw[0])):
-        for s in range(min(stride[1], hw[1])):
-            met[r, s] = []
-            for tap in range(k[0] * k[1]):
-                u, v = divmod(tap, k[1])
-                e, row_left = divmod(r + padding[0] - u * dilation[0], stride[0])
-                d, col_left = divmod(s + padding[1] - v * dilation[1], stride[1])
-                if row_left == col_left == 0:
-                    met[r, s].append((tap, e, d))
-    shifts = np.array([t for taps in met.values() for t in taps], np.int64).reshape(-1, 3)
-    low = shifts[:, 1:].min(axis=0) if len(shifts) else np.zeros(2, np.int64)
-    phases = []
-    for place, taps in met.items():
-        table = np.array(taps, np.int64).reshape(-1, 3)
-        moved = np.column_stack([np.zeros(len(table), np.int64), table[:, 1:] - low])
-        phases.append((place, table[:, 0], moved))
-    every = np.concatenate([moved for _, _, moved in phases]) if phases else shifts
-    rows, cols = -(-hw[0] // stride[0]), -(-hw[1] // stride[1])
-    return _product_plan(
-        n, groups, f // groups, c // groups, hw, (rows, cols), (1, 1), stride,
-        low.reshape(1, 2), every, phases, dtype,
-    )  # fmt: skip
-
-
-def _product_plan(
-    n: int, groups: int, channels: int, m: int, out_hw: Pair, grid: Pair, source_stride: Pair,
-    out_stride: Pair, source: Ints, shifts: Ints, phases: list[tuple[Pair, Ints, Ints]],
-    dtype: np.dtype,
-) -> Plan:  # fmt: skip
-    """The plan of a product over a grid of rows x columns outputs per output phase."""
-    rows, cols = grid
-    row_shift, col_shift = shifts[:, 1:].max(axis=0).tolist() if len(shifts) else (0, 0)
-    pitch, tile = cols + col_shift, pixels(dtype)
-    row_bytes = pitch * dtype.itemsize * (channels * len(source) + m)
-    strip = _strip_rows(n, rows, row_bytes)
-    run = _up(strip * pitch, tile)
-    plane = row_shift * pitch + col_shift + max(run, strip * pitch)
-    tables, target, first_tap, first_weight = [], [], 0, 0
-    for (r, s), _, moved in phases:
-        offsets = moved[:, 0] * plane + moved[:, 1] * pitch + moved[:, 2]
-        channel = np.arange(channels)[:, None] * (len(source) * plane)
-        tables.append((channel + offsets).reshape(-1))
-        target.append((r, s, first_tap, channels * len(moved), first_weight))
-        first_tap += channels * len(moved)
-        first_weight += groups * m * channels * len(moved)
-    strips = -(-rows // strip) if rows else 0
-    planes = channels * len(source) * plane
-    geometry = [
-        *(groups, channels, m, *source_stride, *out_stride, strip, rows, cols, strips),
-        *(pitch, strip + row_shift, plane, run, tile, max_rows()[0], planes),
-    ]
-    return Plan(
-        out_hw=out_hw,
-        chunks=n * strips if out_hw[1] else 0,
-        work=2.0 * n * rows * cols * groups * m * (first_tap + 1),
-        scratch=planes + m * run,
-        taps=np.concatenate(tables).astype(np.int64) if tables else np.zeros(0, np.int64),
-        source=np.ascontiguousarray(source, np.int64),
-        geometry=np.array(geometry, np.int64),
-        target=np.array(target, np.int64).reshape(-1, 5),
-        taps_of_phase=tuple(taps for _, taps, _ in phases),
-    )
-
-
-@lru_cache(maxsize=512)
-def _weight_grad_plan(
-    n: int, c: int, hw: Pair, f: int, k: Pair, out: Pair, stride: Pair, padding: Pair,
-    dilation: Pair, groups: int, dtype: np.dtype,
-) -> Plan:  # fmt: skip
-    source, shifts = _source_phases(k, stride, padding, dilation)
-    (rows, cols), channels, m = out, c // groups, f // groups
-    row_shift, col_shift = shifts[:, 1:].max(axis=0).tolist() if len(shifts) else (0, 0)
-    pitch = cols + col_shift
-    row_bytes = pitch * dtype.itemsize * (channels * len(source) + m)
-    strip = _strip_rows(n, rows, row_bytes)
-    strips = -(-rows // strip) if rows else 0
-    run = _up(strip * pitch, lanes(dtype))
-    plane = row_shift * pitch + col_shift + run
-    offsets = shifts[:, 0] * plane + shifts[:, 1] * pitch + shifts[:, 2]
-    taps = (np.arange(channels)[:, None] * (len(source) * plane) + offsets).reshape(-1)
-    padded = _up(len(taps), DOT_TAPS)
-    taps = np.concatenate([taps, np.zeros(padded - len(taps), np.int64)]).astype(np.int64)
-    planes = channels * len(source) * plane
-    per_item = planes + m * run
-    items = n * strips
-    block = max(1, min(items, SCRATCH_BYTES // max(per_item * dtype.itemsize, 1)))
-    affordable = max(2, PARTIAL_BYTES // max(f * padded * dtype.itemsize, 1))
-    parts = max(1, min(-(-items // block), 2 * MIN_CHUNKS, affordable))
-    block = max(1, min(block, -(-items // parts)))
-    splits = min(-(-m // max_rows()[1]), -(-MIN_CHUNKS // parts)) if parts < MIN_CHUNKS else 1
-    geometry = [
-        *(groups, channels, m, *stride, strip, rows, cols, strips, pitch),
-        *(strip + row_shift, plane, run, items, block, parts, max(splits, 1)),
-        *(padded, max_rows()[1], planes),
-    ]
-    return Plan(
-        out_hw=out,
-        chunks=parts * max(splits, 1),
-        work=2.0 * n * f * rows * cols * len(taps),
-        scratch=block * per_item,
-        taps=taps,
-        source=source,
-        geometry=np.array(geometry, np.int64),
-        parts=parts,
-        k=channels * k[0] * k[1],
-        k_padded=padded,
-    )
+def _images(x: Array) -> Array:
+    n, c, h, w = x.shape
+    return dense(x).reshape(n * c, h, w)
 
 
 @helper
@@ -321,7 +138,7 @@ def _pack(
 
 
 @kernel
-def _products(start, stop, src, a, bias, out, taps, source, target, geometry, work):
+def conv_products(start, stop, src, a, bias, out, taps, source, target, geometry, work):
     """Chunks start..stop of a correlation; a chunk is one strip of one image, all channels."""
     (groups, channels, m, ssh, ssw, osh, osw, strip, rows, cols, strips,
      pitch, height, plane, run, tile, limit, planes) = (
@@ -367,7 +184,7 @@ def _products(start, stop, src, a, bias, out, taps, source, target, geometry, wo
 
 
 @kernel
-def _weight_grad(start, stop, x, g, out, taps, source, geometry, work):
+def conv_weight_grad(start, stop, x, g, out, taps, source, geometry, work):
     """Chunks start..stop of a weight gradient; a chunk is one partial sum of some filters."""
     (groups, channels, m, ssh, ssw, strip, rows, cols, strips, pitch, height, plane, run, items,
      block, parts, splits, padded, limit, planes) = (
@@ -406,7 +223,7 @@ def _weight_grad(start, stop, x, g, out, taps, source, geometry, work):
                 f = f0
                 for panel in range(panels):
                     many = (f1 - f0) // panels + (panel < (f1 - f0) % panels)
-                    for t in range(0, padded, 4):
+                    for t in range(0, padded, DOT_TAPS):
                         dot_tiles(work, gs + f * run, run, m * run, work, 0, planes, taps, t, run,
                                   count, flat, to + f * padded + t, padded, many)  # fmt: skip
                     f += many

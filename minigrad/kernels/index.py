@@ -26,12 +26,12 @@ def scatter_add(out: Array, idx: NDArray[np.int64], src: Array) -> Array:
     if not use_jit(out, src) or not out.flags.carray or src.size == 0:
         return scatter_add_reference(out, idx, src)
     rows, many = out.reshape(len(out), -1), dense(src).reshape(len(src), -1)
-    _scatter_rows(rows, dense(idx), many)
+    scatter_rows(rows, dense(idx), many)
     return out
 
 
 @kernel
-def _scatter_rows(out, idx, src):
+def scatter_rows(out, idx, src):
     for k in range(len(idx)):
         row, line = out[idx[k]], src[k]
         for j in range(len(line)):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
+import threading
 import warnings
 from collections.abc import Callable
 from functools import cache, lru_cache
@@ -19,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from minigrad.kernels.cache import KernelCache
 from minigrad.kernels.threads import get_num_threads, parallel, scratch, set_num_threads
 
 __all__ = [
@@ -57,9 +59,12 @@ def use_jit(x: NDArray[Any], *others: NDArray[Any] | None) -> bool:
 
 
 def dense(x: NDArray[Any]) -> NDArray[Any]:
-    """x, or a copy unless it is C-contiguous, aligned and writeable: one type per dtype and ndim."""
+    """x, or a copy unless it is C-contiguous, aligned, writeable: one type per dtype and ndim."""
     flags = x.flags
     return x if flags.carray else np.array(x, order="C")
+
+
+_building = threading.RLock()
 
 
 class Kernel:
@@ -78,18 +83,16 @@ class Kernel:
     @property
     def dispatcher(self) -> Any:
         """The Numba dispatcher."""
-        if self._dispatcher is None:
-            import numba
+        with _building:
+            if self._dispatcher is None:
+                import numba
 
-            made = numba.njit(nogil=True, error_model="numpy", fastmath=set(FASTMATH))(
-                self.function
-            )
-            if self.keep:
-                from minigrad.kernels.cache import KernelCache
-
-                made._cache = KernelCache(self.__name__)
-            self._dispatcher = made
-        return self._dispatcher
+                policy = numba.njit(nogil=True, error_model="numpy", fastmath=set(FASTMATH))
+                made = policy(self.function)
+                if self.keep:
+                    made._cache = KernelCache(self.__name__)
+                self._dispatcher = made
+            return self._dispatcher
 
     @property
     def _numba_type_(self) -> Any:

@@ -260,17 +260,17 @@ def window_max_reference(
 
 def gather_plane_reference(x: Array, idx: Index) -> Array:
     """`gather_plane` by take_along_axis."""
-    n, c, *out = idx.shape
-    flat = np.take_along_axis(x.reshape(n, c, -1), idx.reshape(n, c, -1), axis=2)
-    return flat.reshape(n, c, *out)
+    (n, c, h, w), (oh, ow) = x.shape, idx.shape[2:]
+    places = idx.reshape(n, c, oh * ow)
+    return np.take_along_axis(x.reshape(n, c, h * w), places, axis=2).reshape(idx.shape)
 
 
 def scatter_plane_reference(g: Array, idx: Index, hw: Pair) -> Array:
     """`scatter_plane` by np.add.at."""
-    n, c = g.shape[:2]
+    n, c, oh, ow = g.shape
     gx = np.zeros((n * c, hw[0] * hw[1]), g.dtype)
-    plane = np.arange(n * c).reshape(n * c, 1)
-    np.add.at(gx, (plane, idx.reshape(n * c, -1)), g.reshape(n * c, -1))
+    plane, places = np.arange(n * c)[:, None], idx.reshape(n * c, oh * ow)
+    np.add.at(gx, (plane, places), g.reshape(n * c, oh * ow))
     return gx.reshape(n, c, *hw)
 
 

@@ -63,7 +63,8 @@ def dot_tiles(
 ):
     """y[y_at + i·y_row + j] += the dot product of run i of g and the run of x at tap j.
 
-        sum_{b<items, p<n} g[g_at + i·g_row + b·g_item + p] · x[x_at + taps[tap_at+j] + b·x_item + p]
+        sum_{b<items, p<n} g[g_at + i·g_row + b·g_item + p]
+                         · x[x_at + taps[tap_at + j] + b·x_item + p]
 
     For i < rows <= max_rows()[1] and j < DOT_TAPS; n is a multiple of the vector length.
     """

@@ -1,0 +1,71 @@
+"""Elementwise kernels that NumPy lacks or needs several passes for; no Tensor lives here."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minigrad.kernels.jit import dense, kernel, parallel, use_jit
+
+Array = NDArray[np.floating]
+
+__all__ = ["erf", "passing"]
+
+CHUNK = 4096  # elements: 16 KB of float32 per array, so that a chunk stays in L1
+
+
+def passing(
+    g: Array, x: Array, low: float, high: float, inside: float = 1.0, outside: float = 0.0
+) -> Array:
+    """g · (outside if x ≤ low or x ≥ high else inside): the gradient of what is piecewise linear.
+
+    g and x have one shape. A factor of 0 gives 0 even where g is infinite.
+    """
+    if not use_jit(g, x):
+        return passing_reference(g, x, low, high, inside, outside)
+    g, x, out = dense(g), dense(x), np.empty(g.shape, g.dtype)
+    real = g.dtype.type
+    bounds = real(low), real(high), real(inside), real(outside)
+    flat = g.reshape(-1), x.reshape(-1), out.reshape(-1)
+    parallel(lambda a, z: _passing(a, z, *flat, *bounds), -(-g.size // CHUNK), g.size)
+    return out
+
+
+def erf(x: Array) -> Array:
+    """2/sqrt(pi) · integral of exp(−t²) from 0 to x."""
+    if not use_jit(x):
+        return erf_reference(x)
+    x, out = dense(x), np.empty(x.shape, x.dtype)
+    flat = x.reshape(-1), out.reshape(-1)
+    parallel(lambda a, z: _erf(a, z, *flat), -(-x.size // CHUNK), 20.0 * x.size)
+    return out
+
+
+@kernel
+def _passing(start, stop, g, x, out, low, high, inside, outside):
+    for i in range(start * CHUNK, min(stop * CHUNK, len(g))):
+        blocked = (x[i] <= low) | (x[i] >= high)
+        factor = outside if blocked else inside
+        out[i] = g[i] * factor if factor != 0 else factor
+
+
+@kernel
+def _erf(start, stop, x, out):
+    for i in range(start * CHUNK, min(stop * CHUNK, len(x))):
+        out[i] = math.erf(x[i])
+
+
+def passing_reference(
+    g: Array, x: Array, low: float, high: float, inside: float = 1.0, outside: float = 0.0
+) -> Array:
+    """`passing` in NumPy."""
+    factor = np.where((x <= low) | (x >= high), outside, inside).astype(g.dtype)
+    return np.where(factor == 0, factor, g * factor)
+
+
+def erf_reference(x: Array) -> Array:
+    """`erf`, one element after the other."""
+    y = np.frompyfunc(math.erf, 1, 1)(x)
+    return np.asarray(y, dtype=x.dtype)

@@ -1,0 +1,237 @@
+"""Convolution kernels against nested loops, their references, and each other as adjoints."""
+
+import itertools
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from minigrad.kernels import conv, correlate, jit
+from minigrad.kernels.conv_plan import forward_plan
+
+OPS = ("conv2d", "conv2d_input_grad", "conv2d_weight_grad")
+needs_jit = pytest.mark.skipif(not jit.jit_enabled(), reason="the compiled kernels are off")
+small = settings(max_examples=60, deadline=None)
+
+
+@st.composite
+def layers(draw):
+    """Arrays of one layer: x, w, b, g, and (stride, padding, dilation, groups)."""
+    pair = lambda low, high: (draw(st.integers(low, high)), draw(st.integers(low, high)))  # noqa: E731
+    groups, cg, fg = draw(st.integers(1, 3)), draw(st.integers(1, 4)), draw(st.integers(1, 9))
+    k, stride, padding, dilation = pair(1, 4), pair(1, 3), pair(0, 3), pair(1, 3)
+    extra = pair(0, 20)
+    h, w = (
+        max(1, d * (u - 1) + 1 - 2 * p) + e
+        for d, u, p, e in zip(dilation, k, padding, extra, strict=True)
+    )
+    n = draw(st.integers(0, 3))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    x = rng.normal(size=(n, groups * cg, h, w))
+    weight = rng.normal(size=(groups * fg, cg, *k))
+    b = rng.normal(size=groups * fg)
+    out = [
+        (s + 2 * p - d * (u - 1) - 1) // t + 1
+        for s, u, t, p, d in zip((h, w), k, stride, padding, dilation, strict=True)
+    ]
+    g = rng.normal(size=(n, groups * fg, *out))
+    return x, weight, b, g, (stride, padding, dilation, groups)
+
+
+def close(a, b):
+    scale = max(np.abs(b).max(initial=1.0), 1.0)
+    np.testing.assert_allclose(a, b, rtol=0, atol=1e-12 * scale)
+
+
+def all_three(x, w, b, g, layer, algorithm=None):
+    return (
+        conv.conv2d(x, w, b, *layer, algorithm=algorithm),
+        conv.conv2d_input_grad(g, w, x.shape[2:], *layer, algorithm=algorithm),
+        conv.conv2d_weight_grad(g, x, w.shape[2:], *layer, algorithm=algorithm),
+    )
+
+
+def nested_loops(x, w, b, stride, padding, dilation, groups):
+    (n, _, h, wd), (f, cg, kh, kw) = x.shape, w.shape
+    oh = (h + 2 * padding[0] - dilation[0] * (kh - 1) - 1) // stride[0] + 1
+    ow = (wd + 2 * padding[1] - dilation[1] * (kw - 1) - 1) // stride[1] + 1
+    y = np.zeros((n, f, oh, ow))
+    for i, o, r, s in np.ndindex(*y.shape):
+        total = b[o]
+        for ci, u, v in np.ndindex(cg, kh, kw):
+            row = r * stride[0] + u * dilation[0] - padding[0]
+            col = s * stride[1] + v * dilation[1] - padding[1]
+            if 0 <= row < h and 0 <= col < wd:
+                total += x[i, o // (f // groups) * cg + ci, row, col] * w[o, ci, u, v]
+        y[i, o, r, s] = total
+    return y
+
+
+@pytest.mark.parametrize("stride", [(1, 1), (2, 1)])
+@pytest.mark.parametrize("dilation", [(1, 1), (1, 2)])
+@pytest.mark.parametrize("groups", [1, 2])
+def test_conv2d_matches_nested_loops(stride, dilation, groups):
+    rng = np.random.default_rng(0)
+    x, b = rng.normal(size=(2, 4, 6, 5)), rng.normal(size=6)
+    w = rng.normal(size=(6, 4 // groups, 3, 2))
+    layer = (stride, (1, 2), dilation, groups)
+    close(conv.conv2d(x, w, b, *layer), nested_loops(x, w, b, *layer))
+    close(conv.conv2d_reference(x, w, b, *layer), nested_loops(x, w, b, *layer))
+
+
+@small
+@given(layers())
+def test_conv2d_and_its_gradients_are_adjoint(layer):
+    x, w, _, g, how = layer
+    y, gx, gw = all_three(x, w, None, g, how)
+    assert (y.shape, gx.shape, gw.shape) == (g.shape, x.shape, w.shape)
+    expected = np.vdot(y, g)
+    scale = 1 + np.abs(y).ravel() @ np.abs(g).ravel()
+    assert abs(np.vdot(gx, x) - expected) < 1e-12 * scale
+    assert abs(np.vdot(gw, w) - expected) < 1e-12 * scale
+
+
+@needs_jit
+@small
+@given(layers())
+def test_compiled_conv2d_matches_its_reference(layer):
+    x, w, b, g, how = layer
+    for fast, slow in zip(
+        all_three(x, w, b, g, how, "taps"), all_three(x, w, b, g, how, "reference"), strict=True
+    ):
+        close(fast, slow)
+        assert fast.flags.carray
+
+
+@needs_jit
+@small
+@given(layers())
+def test_compiled_conv2d_stays_inside_its_scratch(layer):
+    """Neither writes past its scratch, nor lets what it did not write reach a result."""
+    x, w, b, g, how = layer
+    guarded = []
+
+    def scratch(size, dtype):
+        whole = np.full(size + 128, np.nan, dtype)
+        whole[:64] = whole[-64:] = 12345.0
+        guarded.append(whole)
+        return whole[64:-64]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(correlate, "scratch", scratch)
+        results = all_three(x, w, b, g, how, "taps")
+    for whole in guarded:
+        assert (whole[:64] == 12345.0).all() and (whole[-64:] == 12345.0).all()
+    assert all(np.isfinite(r).all() for r in results)
+
+
+@needs_jit
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    "n,c,h,f,k,stride,padding,groups",
+    [
+        (1, 3, 150, 8, 7, 2, 3, 1),
+        (5, 16, 32, 17, 3, 1, 1, 1),
+        (3, 70, 9, 33, 3, 1, 1, 1),
+        (2, 8, 40, 8, 3, 1, 1, 8),
+        (40, 6, 14, 16, 5, 1, 0, 1),
+        (4, 24, 15, 12, 1, 2, 0, 2),
+        (2, 3, 33, 5, 3, 5, 0, 1),
+    ],
+)
+def test_compiled_conv2d_matches_its_reference_on_real_layers(
+    dtype, n, c, h, f, k, stride, padding, groups
+):
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(n, c, h, h)).astype(dtype)
+    w = rng.normal(size=(f, c // groups, k, k)).astype(dtype)
+    b = rng.normal(size=f).astype(dtype)
+    how = ((stride, stride), (padding, padding), (1, 1), groups)
+    g = rng.normal(size=conv.conv2d(x, w, b, *how).shape).astype(dtype)
+    exact = [a.astype(np.float64) for a in (x, w, b, g)]
+    for fast, slow in zip(
+        all_three(x, w, b, g, how, "taps"), all_three(*exact, how, "reference"), strict=True
+    ):
+        assert fast.dtype == dtype
+        terms = max(c // groups * k * k, n * g.shape[2] * g.shape[3], f * k * k)
+        tolerance = 4 * np.finfo(dtype).eps * np.sqrt(terms) * max(1, np.abs(slow).max())
+        np.testing.assert_allclose(fast, slow, rtol=0, atol=tolerance)
+
+
+def test_conv2d_has_the_same_bits_on_any_number_of_threads():
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=(9, 8, 20, 20)).astype(np.float32)
+    w, b = rng.normal(size=(12, 8, 3, 3)).astype(np.float32), np.ones(12, np.float32)
+    g = rng.normal(size=(9, 12, 20, 20)).astype(np.float32)
+    how = ((1, 1), (1, 1), (1, 1), 1)
+    before, bits = jit.get_num_threads(), []
+    try:
+        for threads in (1, 2, 4):
+            jit.set_num_threads(threads)
+            bits.append([r.tobytes() for r in all_three(x, w, b, g, how)])
+    finally:
+        jit.set_num_threads(before)
+    assert bits[0] == bits[1] == bits[2]
+
+
+def test_conv2d_takes_any_strides_and_leaves_its_inputs_alone():
+    rng = np.random.default_rng(3)
+    x, w, b = rng.normal(size=(2, 3, 8, 7)), rng.normal(size=(4, 3, 3, 3)), rng.normal(size=4)
+    g, how = rng.normal(size=(2, 4, 6, 5)), ((1, 1), (0, 0), (1, 1), 1)
+    strange = [np.asfortranarray(a) for a in (x, w, g)]
+    strange[0].flags.writeable = False
+    twins = [a.copy() for a in strange]
+    for odd, plain in zip(
+        all_three(strange[0], strange[1], b[::-1][::-1], strange[2], how),
+        all_three(x, w, b, g, how),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(odd, plain)
+    assert all((a == t).all() for a, t in zip(strange, twins, strict=True))
+
+
+@pytest.mark.parametrize("shape", [(0, 3, 5, 5), (2, 3, 5, 5)])
+@pytest.mark.parametrize("f", [0, 2])
+def test_conv2d_of_nothing_is_zero_or_bias(shape, f):
+    x, w, b = np.ones(shape), np.zeros((f, 3, 3, 3)), np.full(f, 7.0)
+    how = ((1, 1), (0, 0), (1, 1), 1)
+    y, gx, gw = all_three(x, w, b, np.ones((shape[0], f, 3, 3)), how)
+    assert y.shape == (shape[0], f, 3, 3) and (y == 7).all()
+    assert gx.shape == shape and (gx == 0).all()
+    assert gw.shape == w.shape and (gw == shape[0] * 9).all()
+
+
+def test_conv2d_input_grad_leaves_rows_no_window_reaches_at_zero():
+    """As output_padding of a transposed convolution asks: stride 3, one row and column more."""
+    g, w = np.ones((1, 1, 2, 2)), np.ones((1, 1, 2, 2))
+    gx = conv.conv2d_input_grad(g, w, (6, 6), (3, 3), (0, 0), (1, 1), 1)
+    assert (gx[0, 0, [2, 5]] == 0).all() and (gx[0, 0, :, [2, 5]] == 0).all()
+    assert gx.sum() == 16
+
+
+def test_conv2d_keeps_nan_to_the_windows_that_meet_it():
+    x, w = np.zeros((1, 1, 9, 9)), np.ones((2, 1, 3, 3))
+    x[0, 0, 4, 4] = np.nan
+    y = conv.conv2d(x, w, None, (1, 1), (1, 1), (1, 1), 1)
+    expected = np.zeros((9, 9), bool)
+    expected[3:6, 3:6] = True
+    assert (np.isnan(y) == expected).all()
+
+
+def test_conv2d_algorithm_is_a_pure_function_and_can_be_forced():
+    for op, compiled in itertools.product(OPS, (False, True)):
+        name = conv.choose(op, (1, 1, 4, 4), (1, 1, 3, 3), (1, 1), compiled)
+        assert name in conv.ALGORITHMS[op]
+    x = np.ones((1, 1, 4, 4))
+    y = conv.conv2d(x, x[:, :, :3, :3], None, (1, 1), (0, 0), (1, 1), 1, algorithm="reference")
+    assert (y == 9).all()
+
+
+@needs_jit
+def test_conv2d_plan_does_not_depend_on_threads():
+    layer = (8, 16, (32, 32), 16, (3, 3), (1, 1), (1, 1), (1, 1), 1, np.dtype(np.float32))
+    plan = forward_plan(*layer)
+    assert plan.chunks >= 8 and plan.chunks % 8 == 0
+    assert "numba" in sys.modules

@@ -1,0 +1,109 @@
+"""Normalisation and softmax kernels against their references and against central differences."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from minigrad.kernels import loss, norm
+
+small = settings(max_examples=40, deadline=None)
+sizes = st.tuples(st.integers(1, 5), st.integers(1, 6), st.integers(1, 40))
+
+
+def slope(f, x, direction, h=1e-6):
+    return (f(x + h * direction) - f(x - h * direction)) / (2 * h)
+
+
+@small
+@given(sizes, st.booleans(), st.integers(0, 2**32 - 1))
+def test_batch_norm_matches_its_reference(shape, affine, seed):
+    rng = np.random.default_rng(seed)
+    x, g = rng.normal(3, 2, size=shape), rng.normal(size=shape)
+    w, b = (rng.normal(size=shape[1]), rng.normal(size=shape[1])) if affine else (None, None)
+    mean, var = norm.batch_norm_stats(x)
+    np.testing.assert_allclose(mean, x.mean(axis=(0, 2)), atol=1e-13)
+    np.testing.assert_allclose(var, x.var(axis=(0, 2)), atol=1e-13)
+    rstd = 1 / np.sqrt(var + 1e-5)
+    np.testing.assert_allclose(
+        norm.batch_norm_apply(x, mean, rstd, w, b),
+        norm.batch_norm_apply_reference(x, mean, rstd, w, b),
+        atol=1e-11,
+    )
+    for fast, slow in zip(
+        norm.batch_norm_grad(g, x, mean, rstd, w),
+        norm.batch_norm_grad_reference(g, x, mean, rstd, w),
+        strict=True,
+    ):
+        np.testing.assert_allclose(fast, slow, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_batch_norm_stats_lose_no_digits_far_from_zero(dtype):
+    x = (np.arange(4000).reshape(4, 10, 100) % 7 + 10_000).astype(dtype)
+    mean, var = norm.batch_norm_stats(x)
+    exact = x.astype(np.longdouble)
+    np.testing.assert_allclose(mean, exact.mean(axis=(0, 2)), rtol=1e-7)
+    np.testing.assert_allclose(var, exact.var(axis=(0, 2)), rtol=1e-6)
+    assert mean.dtype == var.dtype == dtype
+
+
+def test_batch_norm_grad_matches_central_differences():
+    rng = np.random.default_rng(0)
+    x, g, d = (rng.normal(size=(3, 2, 5)) for _ in range(3))
+    w, b, dw = rng.normal(size=2), rng.normal(size=2), rng.normal(size=2)
+
+    def value(x, w, b):
+        mean, var = norm.batch_norm_stats(x)
+        return np.vdot(g, norm.batch_norm_apply(x, mean, 1 / np.sqrt(var + 1e-5), w, b))
+
+    mean, var = norm.batch_norm_stats(x)
+    gx, gw, gb = norm.batch_norm_grad(g, x, mean, 1 / np.sqrt(var + 1e-5), w)
+    assert abs(slope(lambda x: value(x, w, b), x, d) - np.vdot(gx, d)) < 1e-7
+    assert abs(slope(lambda w: value(x, w, b), w, dw) - gw @ dw) < 1e-7
+    assert abs(slope(lambda b: value(x, w, b), b, dw) - gb @ dw) < 1e-7
+
+
+@small
+@given(st.integers(0, 6), st.integers(1, 40), st.integers(0, 2**32 - 1))
+def test_row_norm_matches_its_reference(rows, length, seed):
+    rng = np.random.default_rng(seed)
+    x, g = rng.normal(2, 3, size=(rows, length)), rng.normal(size=(rows, length))
+    results = norm.row_norm(x, 1e-5)
+    for fast, slow in zip(results, norm.row_norm_reference(x, 1e-5), strict=True):
+        np.testing.assert_allclose(fast, slow, rtol=1e-9, atol=1e-9)
+    _, mean, rstd = results
+    np.testing.assert_allclose(
+        norm.row_norm_grad(g, x, mean, rstd),
+        norm.row_norm_grad_reference(g, x, mean, rstd),
+        rtol=1e-7,
+        atol=1e-7,
+    )
+
+
+def test_row_norm_grad_matches_central_differences():
+    rng = np.random.default_rng(1)
+    x, g, d = (rng.normal(size=(3, 7)) for _ in range(3))
+    _, mean, rstd = norm.row_norm(x, 1e-5)
+    numeric = slope(lambda x: np.vdot(g, norm.row_norm(x, 1e-5)[0]), x, d)
+    assert abs(numeric - np.vdot(norm.row_norm_grad(g, x, mean, rstd), d)) < 1e-7
+
+
+@pytest.mark.parametrize(
+    "f,grad", [(loss.softmax, loss.softmax_grad), (loss.log_softmax, loss.log_softmax_grad)]
+)
+def test_softmax_grad_matches_central_differences(f, grad):
+    rng = np.random.default_rng(2)
+    x, g, d = (rng.normal(size=(4, 5)) for _ in range(3))
+    numeric = slope(lambda x: np.vdot(g, f(x)), x, d)
+    assert abs(numeric - np.vdot(grad(g, f(x)), d)) < 1e-8
+
+
+def test_softmax_does_not_overflow_and_keeps_nan():
+    x = np.array([[1000.0, 1000.0], [-1000.0, 0.0], [np.nan, 0.0], [-np.inf, 0.0]], np.float32)
+    p = loss.softmax(x)
+    np.testing.assert_array_equal(p[[0, 1, 3]], [[0.5, 0.5], [0.0, 1.0], [0.0, 1.0]])
+    assert np.isnan(p[2]).all() and np.isnan(loss.softmax(np.full((1, 2), -np.inf))).all()
+    np.testing.assert_allclose(loss.log_softmax(x)[1], [-1000, 0])
+    assert loss.softmax(np.zeros((3, 0))).shape == (3, 0)
+    assert loss.log_softmax(np.zeros((0, 3), np.float32)).dtype == np.float32
