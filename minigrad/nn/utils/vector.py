@@ -37,7 +37,7 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
     total = sum(p.numel() for p in parameters)
     if vec.shape != (total,):
         raise ShapeError(
-            f"vector_to_parameters: vec must be ({total},), as many elements as the parameters hold; "
+            f"vector_to_parameters: vec must be ({total},), the size of all parameters; "
             f"got shape {tuple(vec.shape)}."
         )
     start = 0
