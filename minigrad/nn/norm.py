@@ -45,13 +45,13 @@ class _Tracking(_Affine):
 
     def __init__(
         self, num_features: int, eps: float, momentum: float | None, affine: bool,
-        track_running_stats: bool, device: Any, dtype: Any,
+        track_running_stats: bool, bias: bool, device: Any, dtype: Any,
     ) -> None:
         super().__init__()
         self.num_features = size(type(self).__name__, "num_features", num_features)
         self.eps, self.momentum, self.affine = eps, momentum, affine
         self.track_running_stats = track_running_stats
-        self._make((self.num_features,), affine, affine, device, dtype)
+        self._make((self.num_features,), affine, affine and bias, device, dtype)
         if track_running_stats:
             zeros = empty_parameter(self.num_features, dtype=dtype).detach()
             self.register_buffer("running_mean", zeros)
@@ -78,7 +78,7 @@ class _Tracking(_Affine):
         """The settings."""
         return (
             f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
-            f"track_running_stats={self.track_running_stats}"
+            f"bias={self.bias is not None}, track_running_stats={self.track_running_stats}"
         )
 
 
@@ -86,9 +86,11 @@ class _BatchNorm(_Tracking):
     def __init__(
         self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1,
         affine: bool = True, track_running_stats: bool = True, device: Any = None,
-        dtype: Any = None,
+        dtype: Any = None, *, bias: bool = True,
     ) -> None:
-        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype)
+        super().__init__(
+            num_features, eps, momentum, affine, track_running_stats, bias, device, dtype
+        )
 
     def forward(self, input: Tensor) -> Tensor:
         """The same shape."""
@@ -122,7 +124,7 @@ class BatchNorm2d(_BatchNorm):
     momentum : float or None
         None averages over all batches alike.
     affine : bool
-        Learn `weight` (C,), first ones, and `bias` (C,), first zeros.
+        Learn `weight` (C,), first ones, and (unless `bias` is False) `bias` (C,), first zeros.
     track_running_stats : bool
         Without it the batch's statistics are used in evaluation too.
     """
@@ -139,9 +141,12 @@ class BatchNorm1d(_BatchNorm):
 class _InstanceNorm(_Tracking):
     def __init__(
         self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, affine: bool = False,
-        track_running_stats: bool = False, device: Any = None, dtype: Any = None,
+        track_running_stats: bool = False, device: Any = None, dtype: Any = None, *,
+        bias: bool = True,
     ) -> None:
-        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype)
+        super().__init__(
+            num_features, eps, momentum, affine, track_running_stats, bias, device, dtype
+        )
 
     def forward(self, input: Tensor) -> Tensor:
         """The same shape."""
@@ -202,7 +207,7 @@ class LayerNorm(_Affine):
         """The settings."""
         return (
             f"{self.normalized_shape}, eps={self.eps}, "
-            f"elementwise_affine={self.elementwise_affine}"
+            f"elementwise_affine={self.elementwise_affine}, bias={self.bias is not None}"
         )
 
 
@@ -219,14 +224,14 @@ class GroupNorm(_Affine):
 
     def __init__(
         self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True,
-        device: Any = None, dtype: Any = None,
+        device: Any = None, dtype: Any = None, *, bias: bool = True,
     ) -> None:
         super().__init__()
         positive("GroupNorm", num_groups=num_groups, num_channels=num_channels)
         divides("GroupNorm", ("num_groups", num_groups), num_channels=num_channels)
         self.num_groups, self.num_channels = num_groups, num_channels
         self.eps, self.affine = eps, affine
-        self._make((num_channels,), affine, affine, device, dtype)
+        self._make((num_channels,), affine, affine and bias, device, dtype)
         self.reset_parameters()
 
     def forward(self, input: Tensor) -> Tensor:
@@ -235,7 +240,10 @@ class GroupNorm(_Affine):
 
     def extra_repr(self) -> str:
         """The settings."""
-        return f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}"
+        return (
+            f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}, "
+            f"bias={self.bias is not None}"
+        )
 
 
 class LocalResponseNorm(Module):

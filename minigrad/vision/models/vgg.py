@@ -57,7 +57,7 @@ def vgg_small(
 ) -> VGG:
     """Six convolutions in three blocks of `width`, 2 · `width` and 4 · `width` filters.
 
-    288 682 parameters by default; any image of at least 8 × 8 pixels.
+    288 746 parameters by default; any image of at least 8 × 8 pixels.
     """
     blocks = [(width, width), (2 * width, 2 * width), (4 * width, 4 * width)]
     return VGG(blocks, num_classes, in_channels, dropout)
