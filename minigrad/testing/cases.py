@@ -39,6 +39,8 @@ class Case:
         Places or keywords of float arguments without a gradient (class weights, say).
     random : bool
         The op draws from the default generator; it is seeded before every call.
+    keeps_dtype : bool
+        Floating outputs have the dtype of the floating inputs (not so for casts).
     """
 
     draw: SearchStrategy[tuple[tuple[Any, ...], dict[str, Any]]]
@@ -51,3 +53,4 @@ class Case:
     dtypes: tuple[str, ...] = ("float32", "float64")
     constants: tuple[int | str, ...] = ()
     random: bool = False
+    keeps_dtype: bool = True
