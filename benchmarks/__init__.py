@@ -1,1 +1,1 @@
-"""Measurements: `python -m benchmarks overhead|layers|models`. Nothing here is imported by minigrad."""
+"""Measurements: `python -m benchmarks overhead layers models`. minigrad imports none of this."""

@@ -38,7 +38,9 @@ def as_array(what: str, value: Any) -> np.ndarray:
     """The numbers of a Tensor (with or without a graph) or of anything NumPy takes."""
     array = value.detach().numpy() if isinstance(value, Tensor) else np.asarray(value)
     if array.dtype.kind not in "fiub":
-        raise TypeError(f"{what}: expected a Tensor or an array of numbers; got {type(value).__name__}.")
+        raise TypeError(
+            f"{what}: expected a Tensor or an array of numbers; got {type(value).__name__}."
+        )
     return array
 
 
@@ -47,4 +49,5 @@ def text_width(text: str, size: float) -> float:
     from matplotlib.textpath import TextPath
 
     lines = [line for line in text.split("\n") if line.strip()]
-    return max((TextPath((0, 0), s, size=size).get_extents().width / 72 for s in lines), default=0.0)
+    points = [TextPath((0, 0), s, size=size).get_extents().width for s in lines]
+    return max(points, default=0.0) / 72

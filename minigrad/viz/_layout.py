@@ -10,6 +10,7 @@ of ours: numbers in, numbers out.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 __all__ = ["layered", "spread"]
 
@@ -43,7 +44,7 @@ def layered(
     above: list[list[int]] = [[] for _ in layer]
     below: list[list[int]] = [[] for _ in layer]
     for chain in chains:
-        for a, b in zip(chain, chain[1:]):
+        for a, b in pairwise(chain):
             below[a].append(b)
             above[b].append(a)
     rows: list[list[int]] = [[] for _ in range(max(layer, default=-1) + 1)]
@@ -87,7 +88,7 @@ def spread(
     that fall are pooled to their mean.
     """
     room = [0.0]
-    for a, b in zip(widths, widths[1:]):
+    for a, b in pairwise(widths):
         room.append(room[-1] + (a + b) / 2 + GAP)
     pools: list[tuple[float, float, int]] = []  # mean, weight, count
     for k, (w, r) in enumerate(zip(wish, room)):

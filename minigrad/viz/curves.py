@@ -1,4 +1,4 @@
-"""Curves of a run: loss and accuracy over epochs. How they are measured is the training script's."""
+"""Curves of a run: loss and accuracy over epochs. The training script measures them."""
 
 from __future__ import annotations
 
@@ -47,8 +47,9 @@ def training_curves(
     drawn = _panel(left, rows, "loss", 1.0) + _panel(right, rows, "accuracy", 100.0)
     if not drawn:
         raise ValueError(
-            f"training_curves: no row holds an epoch and a loss or accuracy; got {len(rows)} rows. Rows "
-            'look like {"epoch": 1, "train_loss": 0.5, "test_accuracy": 0.8}.'
+            "training_curves: no row holds an epoch and a loss or accuracy; got "
+            f"{len(rows)} rows. "
+            'Rows look like {"epoch": 1, "train_loss": 0.5, "test_accuracy": 0.8}.'
         )
     left.set_ylabel("loss")
     left.set_ylim(bottom=0)
@@ -77,7 +78,10 @@ def _panel(ax: Axes, rows: list[Mapping[str, Any]], what: str, scale: float) -> 
     last = 0.0
     for part, colour in COLOURS.items():
         key = f"{part}_{what}"
-        points = [(r["epoch"], r[key] * scale) for r in rows if r.get(key) is not None and "epoch" in r]
+        points = [
+            (r["epoch"], r[key] * scale)
+            for r in rows if r.get(key) is not None and "epoch" in r
+        ]
         if not points:
             continue
         drawn += 1

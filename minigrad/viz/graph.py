@@ -20,18 +20,19 @@ SIZE, LINE, STEP = 11, 14, 30  # pixels: letters, lines of text, gap between lay
 
 @dataclass
 class Graph:
-    """Boxes and arrows, oldest first: what was computed from what. Shown as a picture by Jupyter."""
+    """Boxes and arrows, oldest first: what was computed from what. Jupyter shows the picture."""
 
     labels: list[tuple[str, str]] = field(default_factory=list)  # title and shape
     kinds: list[str] = field(default_factory=list)  # "op", "leaf" or "result"
-    edges: list[tuple[int, int]] = field(default_factory=list)  # from what was used to what was made
+    edges: list[tuple[int, int]] = field(default_factory=list)  # from what was used to the user
 
     def dot(self) -> str:
         """The graph in graphviz's language, for `dot -Tsvg` and its many relatives."""
-        lines = ["digraph autograd {", '  node [shape=box style="rounded,filled" fontname=monospace];']
+        box = 'shape=box style="rounded,filled" fontname=monospace'
+        lines = ["digraph autograd {", f"  node [{box}];"]
         for i, ((title, shape), kind) in enumerate(zip(self.labels, self.kinds)):
-            label = "\\n".join(s.replace("\\", "\\\\").replace('"', '\\"') for s in (title, shape) if s)
-            lines.append(f'  n{i} [label="{label}" fillcolor="{FILL[kind]}"];')
+            label = title.replace("\\", "\\\\").replace('"', '\\"')
+            lines.append(f'  n{i} [label="{label}\\n{shape}" fillcolor="{FILL[kind]}"];')
         lines += [f"  n{a} -> n{b};" for a, b in self.edges]
         return "\n".join([*lines, "}", ""])
 
@@ -53,16 +54,17 @@ class Graph:
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{wide:.0f}" height="{tall:.0f}" '
             f'viewBox="0 0 {wide:.0f} {tall:.0f}" font-family="monospace" font-size="{SIZE}">',
             '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="6" '
-            'markerHeight="6" orient="auto"><path d="M0 0L8 4L0 8z" fill="#8a97a3"/></marker></defs>',
+            'markerHeight="6" orient="auto"><path d="M0 0L8 4L0 8z" fill="#8a97a3"/></marker>'
+            "</defs>",
             f'<rect width="{wide:.0f}" height="{tall:.0f}" fill="white"/>',
         ]
         for (a, _), route in zip(self.edges, routes):
             # Through the middle of every layer in between, straight down inside a layer.
             path = f"M{route[0]:.1f} {y(ranks[a]) + height:.1f}"
             for k in range(1, len(route)):
-                top = y(ranks[a] - k)
+                x0, x1, top = route[k - 1], route[k], y(ranks[a] - k)
                 bend = top - STEP / 2
-                path += f"C{route[k - 1]:.1f} {bend:.1f} {route[k]:.1f} {bend:.1f} {route[k]:.1f} {top:.1f}"
+                path += f"C{x0:.1f} {bend:.1f} {x1:.1f} {bend:.1f} {x1:.1f} {top:.1f}"
                 if k < len(route) - 1:
                     path += f"V{top + height:.1f}"
             out.append(f'<path d="{path}" fill="none" stroke="#8a97a3" marker-end="url(#tip)"/>')
@@ -86,8 +88,8 @@ class Graph:
         suffix = Path(path).suffix.lower()
         if suffix not in (".svg", ".dot", ".gv"):
             raise ValueError(
-                f"Graph.save: the file's name must end in .svg, .dot or .gv; got {str(path)!r}. For a "
-                "PNG, save the .dot file and run `dot -Tpng`."
+                f"Graph.save: the file's name must end in .svg, .dot or .gv; got {str(path)!r}. "
+                "For a PNG, save the .dot file and run `dot -Tpng`."
             )
         Path(path).write_text(self.svg() if suffix == ".svg" else self.dot(), encoding="utf-8")
 
@@ -134,7 +136,8 @@ def graph(tensor: Tensor, params: Mapping[str, Tensor] | Any = None) -> Graph:
         places[item] = len(out.labels)
         if isinstance(item, Node):
             out.kinds.append("op")
-            out.labels.append((item.name.removesuffix("0").removesuffix("Backward"), _shape(item.shape)))
+            title = item.name.removesuffix("0").removesuffix("Backward")
+            out.labels.append((title, _shape(item.shape)))
             sources = [e.node if isinstance(e, Output) else e for e in item.inputs if e is not None]
             out.edges += [(places[s], places[item]) for s in dict.fromkeys(sources)]
         else:

@@ -43,15 +43,13 @@ def filters(weight: Any, ax: Axes | None = None, columns: int | None = None) -> 
     w = as_array("filters", getattr(weight, "weight", weight)).astype(np.float64)
     if w.ndim != 4 or not w.size:
         raise ShapeError(
-            f"filters: weight must be (F, C, KH, KW) and hold a filter; got shape {w.shape}. Hand in a "
-            "Conv2d or its weight."
+            f"filters: weight must be (F, C, KH, KW) and hold a filter; got shape {w.shape}. Hand "
+            "in a Conv2d or its weight."
         )
     F, C = w.shape[:2]
     peak = float(np.abs(w[np.isfinite(w)]).max(initial=0.0)) or 1.0
-    if C == 3:
-        tiles = (w.transpose(0, 2, 3, 1) / peak + 1) / 2
-    else:
-        tiles = w.reshape(F * C, *w.shape[2:])
+    colour = (w.transpose(0, 2, 3, 1) / peak + 1) / 2 if C == 3 else None
+    tiles = w.reshape(F * C, *w.shape[2:]) if colour is None else colour
     wide = C if C not in (1, 3) else columns or _columns(F)
     picture = _mosaic(tiles, wide)
     rows = -(-len(tiles) // wide)
@@ -82,7 +80,8 @@ def _mosaic(tiles: np.ndarray, columns: int) -> np.ndarray:
     n, h, w, *rest = tiles.shape
     rows = -(-n // columns)
     gap = max(1, h // 8)
-    out = np.full((rows * (h + gap) - gap, columns * (w + gap) - gap, *rest), 1.0 if rest else np.nan)
+    size = (rows * (h + gap) - gap, columns * (w + gap) - gap, *rest)
+    out = np.full(size, 1.0 if rest else np.nan)
     for i, tile in enumerate(tiles):
         y, x = (i // columns) * (h + gap), (i % columns) * (w + gap)
         out[y : y + h, x : x + w] = tile
@@ -115,8 +114,8 @@ def feature_maps(
     x = x[None] if x.ndim == 3 else x
     if x.ndim != 4 or len(x) != 1:
         raise ShapeError(
-            f"feature_maps: image must be (C, H, W) or (1, C, H, W); got shape {x.shape}. Pick one of "
-            "a batch, as in images[0]."
+            f"feature_maps: image must be (C, H, W) or (1, C, H, W); got shape {x.shape}. Pick one "
+            "of a batch, as in images[0]."
         )
     seen, scores = _activations(model, wrap(x))
     if len(seen) > columns:
@@ -132,7 +131,8 @@ def feature_maps(
             ax = figure.add_subplot(grid[i, j])
             if colour:
                 low, high = a.min(), a.max()
-                ax.imshow(((a - low) / (high - low or 1)).transpose(1, 2, 0), interpolation="nearest")
+                rgb = ((a - low) / (high - low or 1)).transpose(1, 2, 0)
+                ax.imshow(rgb, interpolation="nearest")
             else:
                 ax.imshow(a[i], cmap="gray" if j == 0 else "magma", interpolation="nearest")
             ax.set_xticks([])
@@ -237,7 +237,8 @@ def confusion_matrix(
     ax.set_ylabel("true", color=INK)
     right = int(np.trace(counts))
     total = int(counts.sum())
-    ax.set_title(f"{right} of {total} right ({100 * right / max(total, 1):.1f} %)", size=9, color=INK)
+    percent = 100 * right / max(total, 1)
+    ax.set_title(f"{right} of {total} right ({percent:.1f} %)", size=9, color=INK)
     ax.spines[:].set_color(PALE)
     ax.tick_params(length=0, colors=INK)
     return ax
@@ -247,8 +248,8 @@ def _counts(targets: np.ndarray, predictions: Any, classes: Sequence[str] | None
     if predictions is None:
         if targets.ndim != 2 or targets.shape[0] != targets.shape[1]:
             raise ShapeError(
-                f"confusion_matrix: without predictions, expects a square matrix of counts; got shape "
-                f"{targets.shape}. Call confusion_matrix(targets, predictions)."
+                "confusion_matrix: without predictions, expects a square matrix of counts; got "
+                f"shape {targets.shape}. Call confusion_matrix(targets, predictions)."
             )
         counts = targets.astype(np.int64)
     else:
@@ -266,6 +267,7 @@ def _counts(targets: np.ndarray, predictions: Any, classes: Sequence[str] | None
         np.add.at(counts, tuple(pairs), 1)
     if classes is not None and len(classes) != len(counts):
         raise IndexError(
-            f"confusion_matrix: classes must name each of {len(counts)} classes; got {len(classes)}."
+            f"confusion_matrix: classes must name each of {len(counts)} classes; got "
+            f"{len(classes)} names."
         )
     return counts

@@ -1,4 +1,4 @@
-"""A network as a row of 3-D volumes, one per layer, to scale. The shapes come from `minigrad.summary`."""
+"""A network as a row of 3-D volumes, one per layer, to scale. Shapes come from `minigrad.summary`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 __all__ = ["Volume", "volumes"]
 
 COLOURS = {  # by the kind of layer that made the volume
-    "input": "#c9d1d9", "conv": "#7aa6d6", "pool": "#f0b775", "linear": "#8cc3a0", "other": "#c3b3dd",
+    "input": "#c9d1d9", "conv": "#7aa6d6", "pool": "#f0b775", "linear": "#8cc3a0",
+    "other": "#c3b3dd",
 }
 TALL, LONG = 1.7, 1.5  # inches of the highest and of the deepest volume, at most
 SLANT = (0.5, 0.35)  # how far one unit of width goes right and up: the third dim of the drawing
@@ -23,7 +24,7 @@ GAP, SMALL = 0.32, 7.5  # inches between volumes; points of the labels
 
 @dataclass
 class Volume:
-    """What a layer puts out: `depth` maps of `height` by `width`; `window` is that of the next layer."""
+    """What a layer puts out: `depth` maps, `height` by `width`. `window`: what the next layer sees."""
 
     depth: int
     height: int
@@ -40,21 +41,22 @@ def volumes(
 
     Heights and widths share one scale, depths another, both written below. Layers that leave the
     shape alone (normalisation, activation, dropout) are named above the volume they work on; what
-    `Flatten` does is not drawn. The small box in a volume is what one output of the next layer sees.
+    `Flatten` does is not drawn. The small box in a volume is what one output of the next sees.
 
     Parameters
     ----------
     model : Module, or iterable of Volume
         The network; or the volumes themselves, and then no `input_size`.
-    input_size : tuple of int
-        Shape of a batch, (N, C, H, W).
+    input_size : (C, H, W) or (N, C, H, W) ints
+        What the model takes, as for `minigrad.summary`.
     ax : Axes
         Where to draw. Default: a new Figure as wide as the row needs.
 
     Examples
     --------
     >>> from minigrad.viz import Volume, volumes
-    >>> ax = volumes([Volume(1, 28, 28, "image", "input", (5, 5)), Volume(6, 24, 24, "conv", "conv")])
+    >>> image = Volume(1, 28, 28, "image", "input", window=(5, 5))
+    >>> ax = volumes([image, Volume(6, 24, 24, "Conv 5×5", "conv")])
     >>> ax.figure.savefig("net.png")  # doctest: +SKIP
     """
     row = list(model) if input_size is None else _volumes_of(model, input_size)
@@ -67,7 +69,7 @@ def volumes(
     boxes = [_size(v, u, d) for v in row]
     captions = [f"{v.depth}×{v.height}×{v.width}" for v in row]
     places, x = [], 0.15
-    for v, (w, h, s, t), caption in zip(row, boxes, captions):
+    for v, (w, _, s, _), caption in zip(row, boxes, captions):
         need = max(w + s, text_width(caption, SMALL), text_width(v.label, SMALL)) + GAP
         places.append(x + (need - GAP - w - s) / 2)
         x += need
@@ -88,8 +90,9 @@ def volumes(
         low = middle - (h + t) / 2
         _box(ax, left, low, w, h, s, t, COLOURS.get(v.kind, COLOURS["other"]))
         centre = left + (w + s) / 2
-        ax.text(centre, low + h + t + 0.06, v.label, size=SMALL, color=INK, ha="center", va="bottom")
-        ax.text(centre, low - 0.06, captions[i], size=SMALL, color=INK, ha="center", va="top")
+        style = {"size": SMALL, "color": INK, "ha": "center"}
+        ax.text(centre, low + h + t + 0.06, v.label, va="bottom", **style)
+        ax.text(centre, low - 0.06, captions[i], va="top", **style)
         if v.window is not None and i + 1 < len(row):
             _, h2, s2, t2 = boxes[i + 1]
             tip = (places[i + 1] + 0.35 * s2, middle + 0.1 * (h2 + t2))
@@ -106,7 +109,7 @@ def _size(v: Volume, u: float, d: float) -> tuple[float, float, float, float]:
 
 
 def _box(
-    ax: Axes, x: float, y: float, w: float, h: float, s: float, t: float, colour: str, alpha: float = 1
+    ax: Axes, x: float, y: float, w: float, h: float, s: float, t: float, colour: str
 ) -> None:
     """Front (depth by height), top, and the side that shows a map (width by height)."""
     from matplotlib.colors import to_rgb
@@ -118,7 +121,7 @@ def _box(
     side = [(x + w, y), (x + w + s, y + t), (x + w + s, y + h + t), (x + w, y + h)]
     for points, shade in ((front, 0.92), (lid, 1.0), (side, 0.8)):
         ax.add_patch(Polygon(points, closed=True, fc=(r * shade, g * shade, b * shade), ec="white",
-                             lw=0.6, alpha=alpha, joinstyle="round"))
+                             lw=0.6, joinstyle="round"))
 
 
 def _sight(
@@ -165,7 +168,14 @@ def _kind(name: str) -> str:
 
 def _volumes_of(model: Any, input_size: Sequence[int]) -> list[Volume]:
     """One Volume per layer of `minigrad.summary` that changes the shape or convolves."""
-    raise NotImplementedError
+    from ..summary import summary
+
+    modules = dict(model.named_modules())
+    return _merge(
+        (row.type, modules[row.name], row.input_shape, row.output_shape)
+        for row in summary(model, tuple(input_size)).rows
+        if row.is_layer and row.input_shape is not None and row.output_shape is not None
+    )
 
 
 def _merge(layers: Iterable[tuple[str, Any, tuple[int, ...], tuple[int, ...]]]) -> list[Volume]:
