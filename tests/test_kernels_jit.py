@@ -77,7 +77,7 @@ def test_numba_that_cannot_be_imported_leaves_the_references_and_one_warning(tmp
 @needs_jit
 def test_cache_is_written_once_and_read_by_the_next_process(tmp_path):
     run(TINY, NUMBA_CACHE_DIR=str(tmp_path))
-    (kernel,) = tmp_path.glob("minigrad-*/scatter_rows-*.kernel")
+    (kernel,) = tmp_path.glob("minigrad-*/index.scatter_rows-*.kernel")
     stamp = kernel.stat().st_mtime_ns
     run(TINY, NUMBA_CACHE_DIR=str(tmp_path))
     assert kernel.stat().st_mtime_ns == stamp
@@ -134,8 +134,24 @@ def test_cache_stamp_changes_with_any_source(monkeypatch):
 
 
 @needs_jit
+def test_kernel_of_a_user_is_never_read_from_disk(tmp_path):
+    """Its helpers may have been edited, which the stamp would not notice."""
+    out, _ = run(
+        """
+        from minigrad.kernels.jit import kernel
+        @kernel
+        def double(x):
+            return 2 * x
+        print(double(21))
+        """,
+        NUMBA_CACHE_DIR=str(tmp_path),
+    )
+    assert out.strip() == "42" and not list(tmp_path.glob("*/*"))
+
+
+@needs_jit
 def test_slow_compile_is_announced_once(capsys):
-    kept = cache.KernelCache("some_kernel")
+    kept = cache.KernelCache("minigrad.kernels.some", "some_kernel")
     kept._announce(0.5)
     assert capsys.readouterr().err == ""
     kept._announce(2.25)

@@ -30,15 +30,16 @@ class KernelCache:
 
     cache_path: str | None = None
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, module: str, name: str) -> None:
+        self.name, self.module = name, module
+        self.keeps = module.startswith("minigrad.kernels.")  # what the stamp covers
         self._began: dict[str, float] = {}
         self._told = False
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """The compiled kernel for these argument types, or None if it must be compiled."""
         target_context.refresh()
-        folder = cache_folder()
+        folder = cache_folder() if self.keeps else None
         if folder is not None:
             try:
                 blob = (folder / self._file(sig)).read_bytes()
@@ -57,7 +58,7 @@ class KernelCache:
         began = self._began.pop(str(sig), None)
         if began is not None:
             self._announce(time.perf_counter() - began)
-        folder = cache_folder()
+        folder = cache_folder() if self.keeps and not _told else None
         if folder is None:
             return
         try:
@@ -81,12 +82,11 @@ class KernelCache:
     def _announce(self, seconds: float) -> None:
         if seconds > SLOW_SECONDS and not self._told and sys.stderr is not None:
             self._told = True
-            kept = "once" if cache_folder() is not None else "in every process"
-            print(f"minigrad: compiled {self.name} in {seconds:.1f} s ({kept})", file=sys.stderr)
+            print(f"minigrad: compiled {self.name} in {seconds:.1f} s", file=sys.stderr)
 
     def _file(self, sig: Any) -> str:
         digest = hashlib.sha256(repr(sig).encode()).hexdigest()[:16]
-        return f"{self.name}-{digest}.kernel"
+        return f"{self.module.rpartition('.')[2]}.{self.name}-{digest}.kernel"
 
     def enable(self) -> None:
         """Asked of every cache; this one is always on."""
@@ -98,12 +98,15 @@ class KernelCache:
         """Asked of every cache; files are written at once."""
 
 
-_failed = False
+_told = False  # that nothing can be written, once per process
 
 
 def cache_folder() -> Path | None:
-    """Where kernels are kept: in NUMBA_CACHE_DIR, else the user's cache; None if not writable."""
-    return None if _failed else _make_folder(os.environ.get("NUMBA_CACHE_DIR"))
+    """Where kernels are kept: in NUMBA_CACHE_DIR, else the user's cache; None if there is none.
+
+    The folder may be read-only: what an image was built with is still read.
+    """
+    return _make_folder(os.environ.get("NUMBA_CACHE_DIR"))
 
 
 @lru_cache(maxsize=4)
@@ -113,7 +116,6 @@ def _make_folder(numba_cache_dir: str | None) -> Path | None:
         folder = base / f"minigrad-{_stamp()}"
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            tempfile.TemporaryFile(dir=folder).close()
             return folder
         except OSError as error:
             problem = f"{folder}: {error.strerror or error}"
@@ -139,9 +141,9 @@ def _candidates(numba_cache_dir: str | None) -> list[Path]:
 
 
 def _without_cache(problem: str) -> None:
-    global _failed
-    if not _failed:
-        _failed = True
+    global _told
+    if not _told:
+        _told = True
         warnings.warn(
             f"minigrad: compiled kernels cannot be kept ({problem}), so every process compiles"
             " them anew. Set NUMBA_CACHE_DIR to a folder that can be written.",

@@ -24,8 +24,9 @@ __all__ = ["Plan", "forward_plan", "input_grad_plan", "weight_grad_plan"]
 # 46 ms with 512 KB and 29 with 1024 KB, while one of 64 channels loses up to 10 % by it.
 SCRATCH_BYTES = 512 * 1024
 WEIGHT_GRAD_BYTES = 1024 * 1024
-# Chunks that a layer is cut into at least, where it can be.
+# Chunks that a layer is cut into at least, where it can be and each has this many operations.
 MIN_CHUNKS = 8
+CHUNK_WORK = 500_000
 # Partial sums of a weight gradient together are at most this large.
 PARTIAL_BYTES = 16 * 1024 * 1024
 
@@ -67,10 +68,11 @@ def _source_phases(
     return np.array(origins, np.int64).reshape(-1, 2), np.array(shifts, np.int64).reshape(-1, 3)
 
 
-def _strip_rows(n: int, rows: int, bytes_per_row: int) -> int:
+def _strip_rows(n: int, rows: int, bytes_per_row: int, work: float) -> int:
     """Rows of a strip: as many as fit the scratch, few enough that there are enough chunks."""
     fit = max(1, SCRATCH_BYTES // max(bytes_per_row, 1))
-    strips = max(-(-rows // fit), min(rows, -(-MIN_CHUNKS // max(n, 1))), 1)
+    chunks = max(1, min(MIN_CHUNKS, int(work / CHUNK_WORK)))
+    strips = max(-(-rows // fit), min(rows, -(-chunks // max(n, 1))), 1)
     return max(1, -(-rows // strips))
 
 
@@ -140,7 +142,8 @@ def _product_plan(
     row_shift, col_shift = shifts[:, 1:].max(axis=0).tolist() if len(shifts) else (0, 0)
     pitch, tile = cols + col_shift, pixels(dtype)
     row_bytes = pitch * dtype.itemsize * (channels * len(source) + m)
-    strip = _strip_rows(n, rows, row_bytes)
+    work = 2.0 * n * rows * cols * groups * m * channels * max(len(shifts), 1)
+    strip = _strip_rows(n, rows, row_bytes, work)
     run = _up(strip * pitch, tile)
     plane = row_shift * pitch + col_shift + max(run, strip * pitch)
     tables, target, first_tap, first_weight = [], [], 0, 0
@@ -160,7 +163,7 @@ def _product_plan(
     return Plan(
         out_hw=out_hw,
         chunks=n * strips if out_hw[1] else 0,
-        work=2.0 * n * rows * cols * groups * m * (first_tap + 1),
+        work=work,
         scratch=planes + m * run,
         taps=np.concatenate(tables).astype(np.int64) if tables else np.zeros(0, np.int64),
         source=np.ascontiguousarray(source, np.int64),
@@ -180,7 +183,8 @@ def weight_grad_plan(
     row_shift, col_shift = shifts[:, 1:].max(axis=0).tolist() if len(shifts) else (0, 0)
     pitch = cols + col_shift
     row_bytes = pitch * dtype.itemsize * (channels * len(source) + m)
-    strip = _strip_rows(n, rows, row_bytes)
+    work = 2.0 * n * f * rows * cols * channels * len(shifts)
+    strip = _strip_rows(n, rows, row_bytes, work)
     strips = -(-rows // strip) if rows else 0
     run = _up(strip * pitch, lanes(dtype))
     plane = row_shift * pitch + col_shift + run
@@ -204,7 +208,7 @@ def weight_grad_plan(
     return Plan(
         out_hw=out,
         chunks=parts * max(splits, 1),
-        work=2.0 * n * f * rows * cols * len(taps),
+        work=work,
         scratch=block * per_item,
         taps=taps,
         source=source,

@@ -49,8 +49,10 @@ def correlate_input_grad(
         n, c * groups, input_hw, f, tuple(k), tuple(out), stride, padding, dilation, groups, g.dtype
     )
     wt = w.reshape(groups, f // groups, c, k[0] * k[1]).swapaxes(1, 2)
-    parts = [np.ascontiguousarray(wt[..., taps]).reshape(-1) for taps in plan.taps_of_phase]
-    a = parts[0] if len(parts) == 1 else np.concatenate(parts)
+    if stride == (1, 1):
+        a = np.ascontiguousarray(wt).reshape(-1)  # one phase, of all taps in order
+    else:
+        a = np.concatenate([wt[..., taps].reshape(-1) for taps in plan.taps_of_phase])
     return _run(plan, g, a, None, np.empty((n, c * groups, *input_hw), g.dtype))
 
 

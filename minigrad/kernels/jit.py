@@ -42,10 +42,12 @@ FASTMATH = frozenset({"contract", "reassoc", "nsz"})
 _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
+@lru_cache(maxsize=1)
 def jit_enabled() -> bool:
     """Whether kernels run compiled; if not, their NumPy references do.
 
-    They do not with `MINIGRAD_JIT=0` in the environment, or where Numba cannot be imported.
+    They do not with `MINIGRAD_JIT=0` in the environment, or where Numba cannot be imported. It is
+    found out once, when the first kernel runs.
     """
     return os.environ.get("MINIGRAD_JIT", "1") != "0" and _numba_works()
 
@@ -90,7 +92,7 @@ class Kernel:
                 policy = numba.njit(nogil=True, error_model="numpy", fastmath=set(FASTMATH))
                 made = policy(self.function)
                 if self.keep:
-                    made._cache = KernelCache(self.__name__)
+                    made._cache = KernelCache(self.function.__module__, self.__name__)
                 self._dispatcher = made
             return self._dispatcher
 
@@ -101,7 +103,11 @@ class Kernel:
 
 
 def kernel(function: Callable[..., Any]) -> Kernel:
-    """Compile this function on its first call, and keep the machine code on disk."""
+    """Compile this function on its first call, and keep the machine code on disk.
+
+    A kernel defined outside `minigrad.kernels` is compiled in every process, for nothing here would
+    notice an edit of what it calls.
+    """
     return Kernel(function, keep=True)
 
 
@@ -131,7 +137,6 @@ def _intrinsic_type(function: Callable[..., Any]) -> Any:
     return cpu_target.typing_context.resolve_value_type(made)
 
 
-@lru_cache(maxsize=1)
 def _numba_works() -> bool:
     if importlib.util.find_spec("numba") is None:
         return False
@@ -141,7 +146,7 @@ def _numba_works() -> bool:
         warnings.warn(
             f"minigrad: Numba cannot be imported ({error}), so kernels run on NumPy alone, slowly.",
             RuntimeWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
         return False
     return True

@@ -203,7 +203,10 @@ def _get_pool() -> _Pool:
     if pool is None:
         with _pool_lock:
             if _pool is None:
-                _pool = _Pool(_default_threads())
+                threads = _default_threads()
+                if threads != _cpus():  # BLAS looks at neither the quota nor our variable
+                    _set_blas_threads(threads)
+                _pool = _Pool(threads)
             pool = _pool
     return pool
 
@@ -223,15 +226,18 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
+def _cpus() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def _default_threads() -> int:
     asked = os.environ.get("MINIGRAD_NUM_THREADS", "")
     if asked.isdigit() and int(asked) > 0:
         return int(asked)
-    cpus = os.cpu_count() or 1
-    if hasattr(os, "sched_getaffinity"):
-        cpus = len(os.sched_getaffinity(0))
     quota = _cpu_quota(Path("/sys/fs/cgroup"), Path("/proc/self/cgroup"))
-    return max(1, math.ceil(min(cpus, quota)))
+    return max(1, math.ceil(min(_cpus(), quota)))
 
 
 def _cpu_quota(root: Path, groups: Path) -> float:

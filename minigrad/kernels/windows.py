@@ -6,7 +6,7 @@ import numpy as np
 
 from minigrad.kernels.jit import kernel
 
-__all__ = ["gather", "scatter", "window_max", "window_mean", "window_spread"]
+__all__ = ["gather", "scatter", "window_max", "window_max_2x2", "window_mean", "window_spread"]
 
 
 @kernel
@@ -25,16 +25,16 @@ def window_max(start, stop, x, rows, cols, dil_h, dil_w, y, idx):
                 for r in range(r0, r1, dil_h):
                     for c in range(c0, c1, dil_w):
                         value = plane[r, c]
-                        if value > best or value != value:
-                            best = value
-                            where = r * w + c
+                        take = (value > best) | (value != value)
+                        best = value if take else best
+                        where = r * w + c if take else where
                 best_row[j] = best
                 where_row[j] = where
 
 
 @kernel
 def window_max_2x2(start, stop, x, y, idx):
-    """`window_max` of 2x2 windows that tile the plane: no branches, so it vectorises."""
+    """`window_max` of 2x2 windows that tile the plane: no branches and no passes."""
     w = x.shape[2]
     for p in range(start, stop):
         for i in range(y.shape[1]):
