@@ -52,7 +52,7 @@ def pad(
     height, width = x.shape[2:]
     if mode != "constant":
         border = ((0, 0), (0, 0), (top, bottom), (left, right))
-        return np.pad(x, border, _PAD_MODES[mode])  # type: ignore[call-overload,no-any-return]
+        return np.pad(x, border, _PAD_MODES[mode])
     out = np.empty((*x.shape[:2], top + height + bottom, left + width + right), x.dtype)
     out[:] = np.asarray(fill, x.dtype).reshape(-1, 1, 1)
     out[:, :, top:top + height, left:left + width] = x
@@ -87,7 +87,7 @@ def resample_matrix(size: int, out: int, mode: str, antialias: bool) -> np.ndarr
         t = (pixels - centre[:, None] + 0.5) / max(scale, 1.0)
         weights = _triangle(t) if mode == "bilinear" else _cubic(t, -0.5)
         weights = np.where((pixels >= low) & (pixels < high), weights, 0.0)
-        return weights / weights.sum(1, keepdims=True)  # type: ignore[no-any-return]
+        return weights / weights.sum(1, keepdims=True)
     position = centre - 0.5
     if mode == "bilinear":
         position = np.maximum(position, 0)
@@ -128,11 +128,16 @@ def _nearest(size: int, out: int, exact: bool) -> np.ndarray:
 
 
 def rotate(
-    x: np.ndarray, angle: float, mode: str, expand: bool, centre: tuple[float, float], fill: Any
+    x: np.ndarray,
+    angle: float,
+    mode: str,
+    expand: bool,
+    centre: tuple[float, float],
+    fill: np.ndarray | None,
 ) -> np.ndarray:
     """`x` turned counter-clockwise by `angle` degrees about `centre`, (x, y) from the middle.
 
-    Output pixel p shows the input at R(p - centre) + centre; outside it, `fill`.
+    Output pixel p shows the input at R(p - centre) + centre; outside it `fill`, or zero.
     """
     height, width = x.shape[2:]
     turn = math.radians(angle)
@@ -145,12 +150,12 @@ def rotate(
     )
     column = cos * u - sin * v + centre[0] + (width - 1) / 2
     row = sin * u + cos * v + centre[1] + (height - 1) / 2
-    fills = np.broadcast_to(np.asarray(fill, np.float64).ravel(), x.shape[1:2])
+    fills = np.zeros(1) if fill is None else fill.astype(np.float64)[:, None, None]
     if mode == "nearest":
         r, c = np.rint(row).astype(int), np.rint(column).astype(int)
         inside = (r >= 0) & (r < height) & (c >= 0) & (c < width)
         y = x[:, :, np.clip(r, 0, height - 1), np.clip(c, 0, width - 1)]
-        return np.where(inside, y, fills.astype(x.dtype)[:, None, None])
+        return np.where(inside, y, fills.astype(x.dtype))
     r0, c0 = np.floor(row).astype(int), np.floor(column).astype(int)
     total = np.zeros((*x.shape[:2], out_h, out_w))
     covered = np.zeros((out_h, out_w))
@@ -160,7 +165,8 @@ def rotate(
             share = _triangle(row - r) * _triangle(column - c) * inside
             total += share * x[:, :, np.clip(r, 0, height - 1), np.clip(c, 0, width - 1)]
             covered += share
-    total += (1 - covered) * fills[:, None, None]
+    if fill is not None:  # as torchvision blends: pixels beyond the edge count as black, then fill
+        total = total * covered + (1 - covered) * fills
     return (np.rint(total) if x.dtype.kind in "iu" else total).astype(x.dtype)
 
 
@@ -169,11 +175,12 @@ def _turned_size(
 ) -> tuple[int, int]:
     corners = np.array([(a * width / 2, b * height / 2) for a in (-1, 1) for b in (-1, 1)])
     u, v = (corners - centre).T
-    x = cos * u + sin * v + centre[0] + width / 2
-    y = -sin * u + cos * v + centre[1] + height / 2
+    x = np.float32(cos * u - sin * v + centre[0] + width / 2)
+    y = np.float32(sin * u + cos * v + centre[1] + height / 2)
+    step = np.float32(1e-4)
 
-    def extent(values: np.ndarray) -> int:  # cut at 1e-4, so that 1e-15 does not cost a pixel
-        high, low = np.trunc(values.max() * 1e4) / 1e4, np.trunc(values.min() * 1e4) / 1e4
+    def extent(values: np.ndarray) -> int:  # in float32 and cut at 1e-4, lest 1e-15 cost a pixel
+        high, low = (np.trunc(v / step) * step for v in (values.max(), values.min()))
         return int(np.ceil(high) - np.floor(low))
 
     return extent(y), extent(x)

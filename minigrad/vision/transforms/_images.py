@@ -104,7 +104,7 @@ def _open_pil(op: str, img: Any) -> tuple[np.ndarray, Restore]:
 
     def restore(y: np.ndarray) -> Any:
         image = sys.modules["PIL.Image"]
-        out = image.fromarray(np.ascontiguousarray(back(y)))  # type: ignore[attr-defined]
+        out = image.fromarray(np.ascontiguousarray(back(y)))
         return out if out.mode == mode else out.convert(mode)
 
     return view, restore

@@ -320,7 +320,8 @@ def rotate(
     if center is not None and not (isinstance(center, (list, tuple)) and len(center) == 2):
         raise TypeError(f"rotate: center should be a sequence (x, y); got {center!r}.")
     x, restore = open_image("rotate", img)
-    fill = channel_values("rotate", "fill", 0 if fill is None else fill, x.shape[1], x.dtype)
+    if fill is not None:
+        fill = channel_values("rotate", "fill", fill, x.shape[1], x.dtype)
     height, width = x.shape[2:]
     cx, cy = (0.0, 0.0) if center is None else (center[0] - width / 2, center[1] - height / 2)
     return restore(_arrays.rotate(x, float(angle), mode.value, expand, (cx, cy), fill))
