@@ -157,7 +157,7 @@ class Op:
             if i < len(args):
                 self.signature.bind(*args, **kwargs)
             values[i] = value
-        if _EMPTY in values[: len(self.parameters)]:
+        if any([v is _EMPTY for v in values]):  # not `in`, which compares tensors by element
             try:
                 self.signature.bind(*args, **kwargs)
             except TypeError as e:
