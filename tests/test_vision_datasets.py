@@ -322,7 +322,7 @@ def test_an_unreadable_file_is_named(tmp_path, monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("builtins.open", refuse)
-    with pytest.raises(RuntimeError, match="cannot be read to its end.*Permission denied"):
+    with pytest.raises(RuntimeError, match=r"cannot be read to its end.*Permission denied"):
         TinyMNIST(tmp_path)
 
 

@@ -18,7 +18,7 @@ __all__ = ["VisionDataset"]
 Transforming = Callable[[Any], Any]
 
 
-class VisionDataset(Dataset):  # type: ignore[type-arg,misc]
+class VisionDataset(Dataset):
     """Images and their classes, in memory.
 
     Parameters

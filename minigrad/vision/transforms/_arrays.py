@@ -6,13 +6,11 @@ Where the images of a batch differ (random crops, flips, boxes), the parameters 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 __all__ = ["crop_each", "flip_each", "pad", "resample_matrix", "resize", "rotate", "scaled_to_unit"]
-
-_PAD_MODES = {"edge": "edge", "reflect": "reflect", "symmetric": "symmetric"}
 
 
 def scaled_to_unit(x: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
@@ -52,7 +50,7 @@ def pad(
     height, width = x.shape[2:]
     if mode != "constant":
         border = ((0, 0), (0, 0), (top, bottom), (left, right))
-        return np.pad(x, border, _PAD_MODES[mode])
+        return np.pad(x, border, cast(Any, mode))  # NumPy's names are torchvision's
     out = np.empty((*x.shape[:2], top + height + bottom, left + width + right), x.dtype)
     out[:] = np.asarray(fill, x.dtype).reshape(-1, 1, 1)
     out[:, :, top:top + height, left:left + width] = x
@@ -175,8 +173,8 @@ def _turned_size(
 ) -> tuple[int, int]:
     corners = np.array([(a * width / 2, b * height / 2) for a in (-1, 1) for b in (-1, 1)])
     u, v = (corners - centre).T
-    x = np.float32(cos * u - sin * v + centre[0] + width / 2)
-    y = np.float32(sin * u + cos * v + centre[1] + height / 2)
+    x = (cos * u - sin * v + centre[0] + width / 2).astype(np.float32)
+    y = (sin * u + cos * v + centre[1] + height / 2).astype(np.float32)
     step = np.float32(1e-4)
 
     def extent(values: np.ndarray) -> int:  # in float32 and cut at 1e-4, lest 1e-15 cost a pixel
