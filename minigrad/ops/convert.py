@@ -13,7 +13,7 @@ from ..op import Array, composite, op
 from ..tensor import Tensor, _refresh, wrap
 from ..values import device as check_device
 
-__all__ = ["clone", "contiguous", "is_floating_point", "overwrite", "to", "type_as"]
+__all__ = ["clone", "contiguous", "is_floating_point", "to", "type_as"]
 
 
 @op(name="_to_copy")
@@ -27,7 +27,7 @@ _to_copy.gradient("input", lambda g: g)  # the machinery casts it back
 
 @op(method="clone")
 def clone(input: Array, *, memory_format: Any = None) -> Array:
-    """A copy with its own memory, laid out as `input` is (or row-major, as `memory_format` asks)."""
+    """A copy with its own memory, laid out as `input` is (row-major if `memory_format` asks)."""
     return input.copy("K" if memory_format is None else "C")
 
 

@@ -23,10 +23,8 @@ __all__ = [
     "full_like",
     "linspace",
     "logspace",
-    "new_tensor",
     "ones",
     "ones_like",
-    "sizes_of",
     "tril_indices",
     "triu_indices",
     "zeros",
@@ -78,7 +76,7 @@ def _filled(
 ) -> Tensor:  # fmt: skip
     refuse_out(op, out)
     if names is not None:
-        size = (names,) if not size else size
+        size = size or (names,)
     shape = sizes_of(op, size)
     make = np.zeros if value == 0 else np.ones if value == 1 else np.empty
     return finish(make(shape, float_or(dtype)), device, requires_grad)

@@ -62,7 +62,7 @@ def _sublists(args: tuple[Any, ...]) -> tuple[str, list[Any]]:
 
 
 def _parse(equation: str, shapes: list[tuple[int, ...]]) -> tuple[list[list[str]], list[str]]:
-    """Labels of each operand and of the result; dims of ... are labelled '.0', '.1' from the back."""
+    """Labels of the operands and of the result; dims of ... are '.0', '.1' from the back."""
     text = equation.replace(" ", "")
     left, arrow, right = text.partition("->")
     terms = left.split(",")
@@ -174,7 +174,7 @@ def einsum(equation: Any, *operands: Any) -> Tensor:
 
 @composite
 def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
-    """Sum of products over the last `dims` dims of a and the first of b, or over two given lists."""
+    """Sum of products over the last `dims` dims of a and the first of b, or two given lists."""
     if isinstance(dims, Tensor):
         dims = dims.tolist()
     if isinstance(dims, int):
@@ -192,8 +192,8 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
     for i, j in zip(da, db):
         if a._data.shape[i] != b._data.shape[j]:
             raise ShapeError(
-                f"tensordot: summed dims must have one size; got a {tuple(a._data.shape)} dim {i}, b "
-                f"{tuple(b._data.shape)} dim {j}."
+                f"tensordot: summed dims must have one size; got a {tuple(a._data.shape)} dim {i}, "
+                f"b {tuple(b._data.shape)} dim {j}."
             )
         lb[j] = la[i]
     out = [c for c in (*la, *lb) if not (c in la and c in lb)]

@@ -11,7 +11,7 @@ from ..errors import ShapeError
 from ..op import Array, composite, op
 from ..tensor import Tensor, check_dim
 from .convert import to
-from .elementwise import maximum, minimum
+from .limits import maximum, minimum
 from .reduce import check_dims, spread
 
 __all__ = ["amax", "amin", "aminmax", "argmax", "argmin", "max", "min"]
@@ -25,8 +25,8 @@ def _not_empty(name: str, a: Array, dims: tuple[int, ...], given: Any) -> None:
     if any(a.shape[d] == 0 for d in dims) or (not dims and not a.size):
         error = IndexError if given is not None else ShapeError
         raise error(
-            f"{name}: of nothing there is no extreme: the reduced dims must not be empty; got shape "
-            f"{a.shape}, dim {given}. Check that the tensor has elements first."
+            f"{name}: of nothing there is no extreme: the reduced dims must not be empty; got "
+            f"shape {a.shape}, dim {given}. Check that the tensor has elements first."
         )
 
 
@@ -154,11 +154,11 @@ def _arg(name: str, find: Any, input: Array, dim: Any, keepdim: bool) -> Array:
 
 @op(method="argmax", differentiable=False)
 def argmax(input: Array, dim: int | None = None, keepdim: bool = False) -> Array:
-    """Place of the largest element: along a dim, or in the flattened tensor; the first of several."""
+    """Place of the largest element along a dim or of all; the first of several."""
     return _arg("argmax", np.argmax, input, dim, keepdim)
 
 
 @op(method="argmin", differentiable=False)
 def argmin(input: Array, dim: int | None = None, keepdim: bool = False) -> Array:
-    """Place of the smallest element: along a dim, or in the flattened tensor; the first of several."""
+    """Place of the smallest element along a dim or of all; the first of several."""
     return _arg("argmin", np.argmin, input, dim, keepdim)

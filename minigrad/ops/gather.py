@@ -360,7 +360,7 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
             f"{input.ndim}."
         )
     a, i = list(input._data.shape), list(indices._data.shape)
-    shape = list(broadcast_shapes(a[:d] + [1] + a[d + 1 :], i[:d] + [1] + i[d + 1 :]))
+    shape = list(broadcast_shapes([*a[:d], 1, *a[d + 1 :]], [*i[:d], 1, *i[d + 1 :]]))
     n = a[d]
     shape[d] = n
     input = expand(input, shape)

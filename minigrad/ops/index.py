@@ -75,8 +75,8 @@ def _index_array(item: Any, copy: bool) -> Any:
         a = a.astype(np.bool_)
     if a.dtype.kind not in "iub":
         raise IndexError(
-            f"getitem: an index must be int, bool, a slice, None, ..., or an array of ints or bools; "
-            f"got {'a Tensor' if tensor else type(item).__name__} of dtype {a.dtype}."
+            f"getitem: an index must be int, bool, a slice, None, ..., or an array of ints or "
+            f"bools; got {'a Tensor' if tensor else type(item).__name__} of dtype {a.dtype}."
         )
     if a.ndim == 0 and a.dtype.kind != "b":
         return int(a)

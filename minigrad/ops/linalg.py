@@ -240,8 +240,8 @@ def linear(input: Array, weight: Array, bias: Array | None = None) -> Array:
         )
     if bias is not None and bias.shape != w.shape[:-1]:
         raise ShapeError(
-            f"linear: bias must have the shape {w.shape[:-1]} of the outputs; got bias {bias.shape}, "
-            f"weight {w.shape}."
+            f"linear: bias must have the shape {w.shape[:-1]} of the outputs; got bias "
+            f"{bias.shape}, weight {w.shape}."
         )
     y = product(x, w.T)
     if bias is not None:
@@ -301,7 +301,7 @@ def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
         d = check_dim("cross", dim, input.ndim)
     if any(x.ndim <= d or x._data.shape[d] != 3 for x in (input, other)):
         raise ShapeError(
-            f"cross: both must have size 3 in dim {dim}; got input {tuple(input._data.shape)}, other "
-            f"{tuple(other._data.shape)}."
+            f"cross: both must have size 3 in dim {dim}; got input {tuple(input._data.shape)}, "
+            f"other {tuple(other._data.shape)}."
         )
     return input.roll(-1, d) * other.roll(-2, d) - input.roll(-2, d) * other.roll(-1, d)

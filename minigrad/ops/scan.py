@@ -12,7 +12,8 @@ from ..errors import ShapeError
 from ..op import Array, composite, op
 from ..tensor import Tensor, check_dim, wrap
 from .extremes import scatter_back
-from .join import cat, flip
+from .join import cat
+from .rearrange import flip
 from .section import narrow
 
 __all__ = [

@@ -218,7 +218,7 @@ def permute(input: Array, dims: Any) -> Array:
     order = _dims_of("permute", dims, input.ndim)
     if len(order) != input.ndim:
         raise ShapeError(
-            f"permute: dims must name every dim once; got dims {tuple(order)} for {input.ndim} dims."
+            f"permute: dims must name every dim once; got dims {order} for {input.ndim} dims."
         )
     return input.transpose(order)
 
