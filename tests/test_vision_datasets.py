@@ -229,6 +229,22 @@ def test_a_transform_must_be_callable(root):
         TinyMNIST(root, transform=3)
 
 
+@pytest.mark.parametrize("transform", [
+    T.ToTensor(), T.Compose([T.ToTensor(), T.Lambda(lambda x: x)]),
+])
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_loader_gives_the_items_in_order(root, transform, workers):
+    from minigrad.utils.data import DataLoader
+
+    data = TinyMNIST(root, transform=transform)
+    batches = list(DataLoader(data, batch_size=3, num_workers=workers))
+    assert [tuple(x.shape) for x, _ in batches] == [(3, 1, 28, 28), (3, 1, 28, 28), (1, 1, 28, 28)]
+    seen = np.concatenate([x.numpy() for x, _ in batches])
+    np.testing.assert_array_equal(seen, np.stack([data[k][0].numpy() for k in range(7)]))
+    labels = np.concatenate([t.numpy() for _, t in batches])
+    np.testing.assert_array_equal(labels, data.targets.numpy())
+
+
 # damage -----------------------------------------------------------------------------------------
 
 IMAGES = "train-images-idx3-ubyte"

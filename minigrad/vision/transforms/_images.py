@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -73,14 +74,11 @@ def _open_tensor(op: str, img: Tensor) -> tuple[np.ndarray, Restore]:
         raise ShapeError(
             f"{op}: a Tensor image must be (..., H, W); got shape {x.shape}. Use img.view(C, H, W)."
         )
-    lead, plane = x.shape[:-3], x.ndim == 2
-    view = x.reshape((-1 if x.size else int(np.prod(lead, dtype=int)), *x.shape[-3:])) \
-        if not plane else x[None, None]
-
-    def restore(y: np.ndarray) -> Tensor:
-        return wrap(y[0, 0] if plane else y.reshape(lead + y.shape[1:]))
-
-    return view, restore
+    if x.ndim == 2:
+        return x[None, None], lambda y: wrap(y[0, 0])
+    lead = x.shape[:-3]
+    view = x.reshape((math.prod(lead), *x.shape[-3:]))
+    return view, lambda y: wrap(y.reshape(lead + y.shape[1:]))
 
 
 def _open_ndarray(op: str, x: np.ndarray) -> tuple[np.ndarray, Restore]:
