@@ -1,4 +1,4 @@
-"""What optimisers promise beside their formulas: groups, state, checks, memory. See also *_oracle."""
+"""What optimisers promise beside their formulas: groups, state, checks, memory."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 
 import minigrad
 from minigrad import optim
+from minigrad.engine import no_grad
 from minigrad.errors import ShapeError
 
 ALL = [optim.SGD, optim.Adam, optim.AdamW, optim.RMSprop, optim.Adagrad, optim.Adadelta]
@@ -79,7 +80,7 @@ def test_step_evaluates_the_closure_with_recording_and_returns_its_loss():
         return loss
 
     before = p.item()
-    with minigrad.no_grad():
+    with no_grad():
         loss = opt.step(closure)
     assert loss.item() == before**2
     assert p.item() == pytest.approx(0.8 * before)
@@ -133,7 +134,7 @@ def test_state_dict_that_does_not_fit_changes_nothing():
     opt = optim.Adam([p])
     opt.step()
     mine = optim.Adam([q])
-    with pytest.raises(ValueError, match=r"'exp_avg' of parameter 0 must have .* \(3,\); got \(2,\)"):
+    with pytest.raises(ValueError, match=r"'exp_avg' of parameter 0 must have .*\(3,\); got \(2,"):
         mine.load_state_dict(opt.state_dict())
     assert not mine.state
     with pytest.raises(ValueError, match="different number of parameter groups"):
@@ -247,7 +248,7 @@ def test_options_are_checked_with_pytorchs_messages(cls, options, message):
 
 
 def test_options_of_wrong_type_and_unsupported_ones_are_named():
-    with pytest.raises(TypeError, match="SGD: lr must be a number; got lr '0.1'"):
+    with pytest.raises(TypeError, match=r"SGD: lr must be a number; got lr '0\.1'"):
         optim.SGD([leaf(1)], lr="0.1")
     with pytest.raises(ValueError, match="Tensor lr must be 1-element"):
         optim.SGD([leaf(1)], lr=leaf(2))
@@ -267,7 +268,7 @@ def test_gradient_left_over_from_another_shape_is_an_error():
     p = leaf(2)
     give_grad(p)
     p.data = minigrad.tensor(np.zeros(3))
-    with pytest.raises(ShapeError, match=r"gradient must have its parameter's shape; .*\(3,\).*\(2,\)"):
+    with pytest.raises(ShapeError, match=r"must have its parameter's shape; .*\(3,\).*\(2,\)"):
         optim.SGD([p]).step()
 
 

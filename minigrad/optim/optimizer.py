@@ -204,10 +204,11 @@ class Optimizer(Hooks):
                         f"and dtype; got parameter {x.shape} {x.dtype}, state {s._data.shape} "
                         f"{s._data.dtype}. Was load_state_dict given another model's state?"
                     )
-        flat = [a.reshape(-1) for a in arrays]  # views where contiguous, else copies
+        flat = [np.ascontiguousarray(a).reshape(-1) for a in arrays]  # copies where they must be
         rest = iter(flat[1:])
         kernel(
-            flat[0], g.reshape(-1), *[None if s is None else next(rest) for s in states], *settings
+            flat[0], np.ascontiguousarray(g).reshape(-1),
+            *[None if s is None else next(rest) for s in states], *settings,
         )
         for a, f in zip(arrays, flat):
             if not a.flags.c_contiguous:

@@ -60,8 +60,8 @@ def _stack_tensors(batch: Sequence[Any]) -> Tensor:
         i = next(i for i, s in enumerate(shapes) if s != shapes[0])
         raise ShapeError(
             "default_collate: stack expects each tensor to be equal size, but got "
-            f"{list(shapes[0])} at entry 0 and {list(shapes[i])} at entry {i}. Bring the samples to "
-            "one size in the data set (Resize, RandomCrop, Pad), or pass a collate_fn that pads."
+            f"{list(shapes[0])} at entry 0 and {list(shapes[i])} at entry {i}. Bring the samples "
+            "to one size in the data set (Resize, RandomCrop, Pad), or pass a collate_fn that pads."
         )
     if any(t._rg for t in batch) or any(t.dtype != batch[0].dtype for t in batch):
         from ...ops.join import stack

@@ -90,9 +90,10 @@ class DataLoader:
         if batch_sampler is not None:
             batch_size = None
         if sampler is None and not stream:
-            sampler = (
-                RandomSampler(dataset, generator=generator) if shuffle else SequentialSampler(dataset)
-            )
+            if shuffle:
+                sampler = RandomSampler(dataset, generator=generator)
+            else:
+                sampler = SequentialSampler(dataset)
         if batch_size is not None and batch_sampler is None and not stream:
             assert sampler is not None
             batch_sampler = BatchSampler(sampler, batch_size, drop_last)
@@ -121,7 +122,8 @@ class DataLoader:
     def __setattr__(self, name: str, value: Any) -> None:
         if name in _FIXED and self.__dict__.get("_ready"):
             raise ValueError(
-                f"{name} attribute should not be set after DataLoader is initialized. Make a new one."
+                f"{name} attribute should not be set after DataLoader is initialized. Make a new "
+                "one."
             )
         super().__setattr__(name, value)
 
@@ -382,7 +384,8 @@ def _check_batches(
 ) -> None:
     if sampler is not None and shuffle:
         raise ValueError("sampler option is mutually exclusive with shuffle")
-    if batch_sampler is not None and (batch_size != 1 or shuffle or sampler is not None or drop_last):
+    others = batch_size != 1 or shuffle or sampler is not None or drop_last
+    if batch_sampler is not None and others:
         raise ValueError(
             "batch_sampler option is mutually exclusive with batch_size, shuffle, sampler, and "
             "drop_last"

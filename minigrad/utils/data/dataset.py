@@ -1,4 +1,4 @@
-"""Data sets: indexed, iterable, and made of others. Nothing here knows of batches but `__getitems__`.
+"""Data sets: indexed, iterable, made of others. Only `__getitems__` knows of batches.
 
 A data set may define `__getitems__(indices)`. It returns either a list of samples, or, as those in
 this file and in `minigrad.vision` do, a whole collated batch as a tuple: in-memory arrays are then
@@ -185,7 +185,7 @@ class ChainDataset(IterableDataset):
             yield from d
 
     def __len__(self) -> int:
-        return sum(len(d) for d in self.datasets)  # type: ignore[arg-type]
+        return sum(len(d) for d in self.datasets)
 
 
 class Subset(Dataset):

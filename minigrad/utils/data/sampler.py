@@ -1,4 +1,4 @@
-"""Samplers: in which order a loader visits the items. They draw all they need when iteration begins.
+"""Samplers: the order in which a loader visits items, all drawn when iteration begins.
 
 That makes the order of an epoch a function of the generator's state at its beginning alone.
 """
@@ -161,7 +161,9 @@ class WeightedRandomSampler(Sampler):
             )
         w = np.asarray(weights, np.float64)
         if w.ndim != 1:
-            raise ValueError(f"weights should be a 1d sequence but given weights have shape {w.shape}")
+            raise ValueError(
+                f"weights should be a 1d sequence but given weights have shape {w.shape}"
+            )
         if not np.isfinite(w).all() or (w < 0).any() or not w.sum() > 0:
             raise ValueError(
                 f"{name}: weights must be finite, not negative, and not all 0; got min "
