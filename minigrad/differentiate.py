@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -155,20 +157,26 @@ def _run_hooks(leaf: Tensor, g: Tensor) -> Tensor:
     return g
 
 
+_collecting = threading.Lock()
+if hasattr(os, "register_at_fork"):  # another thread may hold it while this one forks
+    os.register_at_fork(after_in_child=_collecting._at_fork_reinit)  # type: ignore[attr-defined]
+
+
 def _accumulate(leaf: Tensor, g: Tensor, recorded: bool) -> None:
     """Add `g` to the leaf's gradient, taking over its buffer if nothing else refers to it."""
     hooked = bool(leaf._hooks)  # a hook may have kept what it was given
     if hooked:
         g = _run_hooks(leaf, g)
-    if leaf._grad is None:
-        own = recorded or (not hooked and _sole(g))
-        leaf._grad = g if own else wrap(np.array(g._data, order="C"))
-    elif recorded:
-        leaf._grad = leaf._grad + g
-    else:
-        np.add(leaf._grad._data, g._data, out=leaf._grad._data)
-        if leaf._grad._cell is not None:
-            leaf._grad._cell.version += 1
+    with _collecting:  # NumPy lets other threads run while it adds
+        if leaf._grad is None:
+            own = recorded or (not hooked and _sole(g))
+            leaf._grad = g if own else wrap(np.array(g._data, order="C"))
+        elif recorded:
+            leaf._grad = leaf._grad + g
+        else:
+            np.add(leaf._grad._data, g._data, out=leaf._grad._data)
+            if leaf._grad._cell is not None:
+                leaf._grad._cell.version += 1
     for hook in list(leaf.__dict__.get("_post_hooks", ())):
         hook(leaf)
 
