@@ -1,8 +1,6 @@
-"""Elementwise kernels that NumPy lacks or needs several passes for; no Tensor lives here."""
+"""The gradient of piecewise linear activations, in one pass; no Tensor lives here."""
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +9,7 @@ from minigrad.kernels.jit import dense, kernel, parallel, use_jit
 
 Array = NDArray[np.floating]
 
-__all__ = ["erf", "passing"]
+__all__ = ["passing"]
 
 CHUNK = 4096  # elements: 16 KB of float32 per array, so that a chunk stays in L1
 
@@ -33,16 +31,6 @@ def passing(
     return out
 
 
-def erf(x: Array) -> Array:
-    """2/sqrt(pi) · integral of exp(−t²) from 0 to x."""
-    if not use_jit(x):
-        return erf_reference(x)
-    x, out = dense(x), np.empty(x.shape, x.dtype)
-    flat = x.reshape(-1), out.reshape(-1)
-    parallel(lambda a, z: _erf(a, z, *flat), -(-x.size // CHUNK), 20.0 * x.size)
-    return out
-
-
 @kernel
 def _passing(start, stop, g, x, out, low, high, inside, outside):
     for i in range(start * CHUNK, min(stop * CHUNK, len(g))):
@@ -51,21 +39,9 @@ def _passing(start, stop, g, x, out, low, high, inside, outside):
         out[i] = g[i] * factor if factor != 0 else factor
 
 
-@kernel
-def _erf(start, stop, x, out):
-    for i in range(start * CHUNK, min(stop * CHUNK, len(x))):
-        out[i] = math.erf(x[i])
-
-
 def passing_reference(
     g: Array, x: Array, low: float, high: float, inside: float = 1.0, outside: float = 0.0
 ) -> Array:
     """`passing` in NumPy."""
     factor = np.where((x <= low) | (x >= high), outside, inside).astype(g.dtype)
     return np.where(factor == 0, factor, g * factor)
-
-
-def erf_reference(x: Array) -> Array:
-    """`erf`, one element after the other."""
-    y = np.frompyfunc(math.erf, 1, 1)(x)
-    return np.asarray(y, dtype=x.dtype)

@@ -1,0 +1,104 @@
+"""Arguments as users type them: checked, and brought to one form. No op lives here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..errors import ShapeError
+from ..tensor import Tensor
+
+__all__ = [
+    "batched",
+    "floating",
+    "ints",
+    "out_size",
+    "shape_of",
+    "shown",
+    "tensor_of",
+]
+
+
+def shape_of(x: Tensor) -> tuple[int, ...]:
+    """The shape as a plain tuple, as messages show it."""
+    return tuple(x._data.shape)
+
+
+def shown(**tensors: Tensor | None) -> str:
+    """Names and shapes for a message: "input (2, 3), weight (4, 3)"."""
+    return ", ".join(f"{name} {shape_of(t)}" for name, t in tensors.items() if t is not None)
+
+
+def tensor_of(op: str, name: str, value: Any) -> Tensor:
+    """`value` if it is a Tensor; else a TypeError that names the argument."""
+    if not isinstance(value, Tensor):
+        raise TypeError(
+            f"{op}: {name} must be a Tensor; got {type(value).__name__}. Use minigrad.tensor(...)."
+        )
+    return value
+
+
+def floating(op: str, **tensors: Any) -> None:
+    """Check that all (Nones aside) are floating Tensors of one dtype."""
+    first: tuple[str, Tensor] | None = None
+    for name, value in tensors.items():
+        if value is None:
+            continue
+        t = tensor_of(op, name, value)
+        if t._data.dtype.kind != "f":
+            raise TypeError(
+                f"{op}: {name} must be floating; got {name} of dtype {t.dtype}. Use {name}.float()."
+            )
+        if first is None:
+            first = (name, t)
+        elif t._data.dtype != first[1]._data.dtype:
+            raise TypeError(
+                f"{op}: {first[0]} and {name} must have one dtype; got {first[0]} of dtype "
+                f"{first[1].dtype}, {name} of dtype {t.dtype}. Convert one, as in "
+                f"{first[0]}.to({name}.dtype)."
+            )
+
+
+def ints(op: str, name: str, value: Any, n: int, least: int) -> tuple[int, ...]:
+    """`value`, an int or a sequence of n ints, as a tuple of n ints that are at least `least`."""
+    values: Sequence[Any] = value if isinstance(value, (tuple, list)) else (value,)
+    if any(isinstance(v, (bool, float)) or not hasattr(v, "__index__") for v in values):
+        raise TypeError(f"{op}: {name} must be an int or {n} ints; got {name} {value!r}.")
+    if len(values) not in (1, n):
+        raise ShapeError(f"{op}: {name} must be an int or {n} ints; got {name} {value!r}.")
+    whole = tuple(int(v) for v in values)
+    if any(v < least for v in whole):
+        raise ShapeError(f"{op}: {name} must be at least {least}; got {name} {value!r}.")
+    return whole if len(whole) == n else whole * n
+
+
+def batched(op: str, input: Any, letters: str) -> tuple[Tensor, bool]:
+    """`input` with a batch dim, and whether it came without one.
+
+    `letters` names the dims of a batch, as in "NCHW".
+    """
+    x = tensor_of(op, "input", input)
+    n = len(letters)
+    if x._data.ndim == n:
+        return x, False
+    if x._data.ndim == n - 1:
+        return x.unsqueeze(0), True
+    dims = ", ".join(letters)
+    raise ShapeError(
+        f"{op}: input must be ({dims}) or, for one sample, ({dims[3:]}); got input {shape_of(x)}. "
+        "Add missing dims with unsqueeze, merge extra ones with flatten."
+    )
+
+
+def out_size(
+    size: int, kernel: int, stride: int, padding: int, dilation: int, ceil_mode: bool = False
+) -> int:
+    """How many windows fit in one dim; with `ceil_mode` the last may stand out of the image.
+
+    A window that would start in the padding on the right is dropped.
+    """
+    room = size + 2 * padding - dilation * (kernel - 1) - 1
+    out = (room + (stride - 1 if ceil_mode else 0)) // stride + 1
+    if ceil_mode and (out - 1) * stride >= size + padding:
+        out -= 1
+    return out

@@ -1,0 +1,287 @@
+"""Normalisation by the batch's own statistics or by running ones. Over rows: see row_norm.py.
+
+`_batch_norm` and its gradient are one pass each over a fused kernel. The gradient's own rule, for
+second derivatives, differentiates the same formula written with plain ops.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..errors import ShapeError
+from ..inplace import bump
+from ..kernels import norm as kernels
+from ..op import Array, composite, op
+from ..tensor import Tensor, wrap
+from .arguments import floating, shape_of, shown
+from .second import pullback_of
+
+__all__ = ["batch_norm", "instance_norm", "normalised_grad"]
+
+
+def _ncl(x: Array) -> Array:
+    """(N, C, ...) as (N, C, L)."""
+    return x.reshape(*x.shape[:2], math.prod(x.shape[2:]))
+
+
+@op(name="batch_norm", byproducts="mean rstd")
+def _batch_norm(
+    input: Array,
+    weight: Array | None = None,
+    bias: Array | None = None,
+    running_mean: Any = None,
+    running_var: Any = None,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> tuple[Array, Array, Array]:
+    """Normalise (N, C, ...) by the statistics of the batch, and note them in the running ones.
+
+    running = (1 − momentum) · running + momentum · batch, with the unbiased variance.
+    """
+    x = _ncl(input)
+    count = x.shape[0] * x.shape[2]
+    mean, var = kernels.batch_norm_stats(x)
+    for running, new in ((running_mean, mean), (running_var, var * (count / max(count - 1, 1)))):
+        if running is not None:
+            running *= 1 - momentum
+            running += momentum * new
+    rstd = (1 / np.sqrt(var + eps)).astype(x.dtype, copy=False)
+    return kernels.batch_norm_apply(x, mean, rstd, weight, bias).reshape(input.shape), mean, rstd
+
+
+@op(outputs="gx gw gb")
+def batch_norm_grad(
+    grad: Array,
+    input: Array,
+    weight: Array | None = None,
+    mean: Any = None,
+    rstd: Any = None,
+    eps: float = 1e-5,
+) -> tuple[Array, Array, Array]:
+    """Gradients of batch_norm in input, weight and bias; mean and rstd are those of the input."""
+    gx, gw, gb = kernels.batch_norm_grad(_ncl(grad), _ncl(input), mean, rstd, weight)
+    return gx.reshape(input.shape), gw, gb
+
+
+@_batch_norm.gradient("input", "weight", "bias")
+def _(g: Tensor, input: Tensor, weight: Any, mean: Tensor, rstd: Tensor, eps: float) -> Any:
+    return batch_norm_grad(g, input, weight, mean, rstd, eps)
+
+
+@batch_norm_grad.gradient("grad", "input", "weight")
+def _(g: Any, grad: Tensor, input: Tensor, weight: Tensor | None, eps: float) -> Any:
+    dims = (0, *range(2, input.ndim))
+
+    def formula(grad: Tensor, input: Tensor, weight: Tensor | None) -> Any:
+        scale = None if weight is None else weight.reshape(-1, *[1] * (input.ndim - 2))
+        return normalised_grad(grad, input, scale, dims, eps)
+
+    return pullback_of(formula, (grad, input, weight), g)
+
+
+def normalised_grad(
+    g: Tensor, x: Tensor, scale: Tensor | None, dims: tuple[int, ...], eps: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Gradient of scale·(x − mean)/sqrt(var + eps) in x, in scale, and in what is added after.
+
+    Mean and (biased) variance are those of x over `dims`.
+    """
+    centred = x - x.mean(dims, True)
+    rstd = ((centred * centred).mean(dims, True) + eps).rsqrt()
+    xhat = centred * rstd
+    h = g if scale is None else g * scale
+    gx = rstd * (h - h.mean(dims, True) - xhat * (h * xhat).mean(dims, True))
+    return gx, (g * xhat).sum(dims), g.sum(dims)
+
+
+@op(name="batch_norm")
+def _batch_norm_fixed(
+    input: Array,
+    weight: Array | None = None,
+    bias: Array | None = None,
+    mean: Any = None,
+    rstd: Any = None,
+) -> Array:
+    """Normalise (N, C, ...) by statistics that are constants."""
+    y = kernels.batch_norm_apply(_ncl(input), mean, rstd, weight, bias)
+    return y.reshape(input.shape)
+
+
+@_batch_norm_fixed.gradient("input")
+def _(g: Tensor, weight: Tensor | None, rstd: Array) -> Tensor:
+    scale = wrap(rstd) if weight is None else weight * wrap(rstd)
+    return g * _per_channel(scale, g.ndim)
+
+
+@_batch_norm_fixed.gradient("weight")
+def _(g: Tensor, input: Tensor, mean: Array, rstd: Array) -> Tensor:
+    xhat = (input - _per_channel(wrap(mean), g.ndim)) * _per_channel(wrap(rstd), g.ndim)
+    return (g * xhat).sum((0, *range(2, g.ndim)))
+
+
+_batch_norm_fixed.gradient("bias", lambda g: g.sum((0, *range(2, g.ndim))))
+
+
+def _per_channel(v: Tensor, ndim: int) -> Tensor:
+    return v.reshape(-1, *[1] * (ndim - 2))
+
+
+@composite
+def batch_norm(
+    input: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Normalise each channel over batch and space, then scale and shift it.
+
+        y = (x − mean) / sqrt(var + eps) · weight + bias
+
+    In training, mean and (biased) variance are those of the batch, and the running statistics move
+    towards them in place: running = (1 − momentum)·running + momentum·batch, where the running
+    variance takes the unbiased one. Otherwise the running statistics are used.
+
+    Parameters
+    ----------
+    input : (N, C, ...) float
+    running_mean, running_var, weight, bias : (C,) float, or None
+        The first two may be None only in training.
+    momentum : float
+        0 leaves the running statistics as they are.
+
+    Returns
+    -------
+    the input's shape
+
+    Raises
+    ------
+    ValueError
+        In training, if a channel has one value only; sizes other than (C,).
+
+    Ioffe and Szegedy 2015, algorithms 1 and 2.
+    """
+    name = "batch_norm"
+    floating(name, input=input, weight=weight, bias=bias)
+    if input.ndim < 2:
+        raise ShapeError(f"{name}: input must be (N, C, ...); got {shown(input=input)}.")
+    _check_channels(name, input, running_mean, running_var, weight, bias)
+    n, _, *space = shape_of(input)
+    if training and n * math.prod(space) == 1:
+        raise ShapeError(
+            f"{name}: expected more than 1 value per channel when training; got input "
+            f"{shape_of(input)}. Use a larger batch, drop_last=True in the DataLoader, or "
+            "model.eval()."
+        )
+    if not training and (running_mean is None or running_var is None):
+        raise ShapeError(
+            f"{name}: running_mean and running_var are needed unless training; got "
+            f"running_mean {running_mean}, running_var {running_var}."
+        )
+    if not input.numel():
+        return _nothing(input, weight, bias)
+    if not training:
+        assert running_mean is not None and running_var is not None
+        rstd = 1 / np.sqrt(running_var._data + eps)
+        fixed = (running_mean._data.astype(input.dtype), rstd.astype(input.dtype))
+        return _batch_norm_fixed(input, weight, bias, *fixed)
+    y = _batch_norm(input, weight, bias, running_mean, running_var, momentum, eps)
+    for running in (running_mean, running_var):
+        if running is not None:
+            bump(running, "batch_norm's running statistics")
+    return y
+
+
+def _nothing(x: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
+    """An empty result that hangs on all parameters, so that they get gradients of zeros."""
+    y = x * 1
+    if weight is not None:
+        y = y * _per_channel(weight, x.ndim)
+    return y if bias is None else y + _per_channel(bias, x.ndim)
+
+
+def _check_channels(
+    op: str,
+    x: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None,
+    bias: Tensor | None,
+) -> None:
+    given = {
+        "running_mean": running_mean,
+        "running_var": running_var,
+        "weight": weight,
+        "bias": bias,
+    }
+    c = x.shape[1]
+    for name, t in given.items():
+        if t is not None and shape_of(t) != (c,):
+            raise ShapeError(
+                f"{op}: {name} must be ({c},), one per channel; got {shown(input=x, **{name: t})}. "
+                f"Give the layer {c} features, or check that channels come second."
+            )
+    for name in ("running_mean", "running_var"):
+        t = given[name]
+        if t is not None and t._rg:
+            raise ShapeError(f"{op}: {name} must not require grad. Use {name}.detach().")
+
+
+@composite
+def instance_norm(
+    input: Tensor,
+    running_mean: Tensor | None = None,
+    running_var: Tensor | None = None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Normalise each channel of each image over space, then scale and shift it.
+
+    As `batch_norm` with every image a batch of its own; the running statistics take the average
+    over the images.
+
+    Parameters
+    ----------
+    input : (N, C, ...) float
+    running_mean, running_var, weight, bias : (C,) float, optional
+    use_input_stats : bool
+        False uses the running statistics instead.
+
+    Raises
+    ------
+    ValueError
+        A channel of an image has one value only; sizes other than (C,).
+    """
+    name = "instance_norm"
+    floating(name, input=input, weight=weight, bias=bias)
+    if input.ndim < 2:
+        raise ShapeError(f"{name}: input must be (N, C, ...); got {shown(input=input)}.")
+    _check_channels(name, input, running_mean, running_var, weight, bias)
+    n, c, *space = shape_of(input)
+    if not use_input_stats:
+        return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
+    if math.prod(space) == 1:
+        raise ShapeError(
+            f"{name}: expected more than 1 spatial element when training; got input "
+            f"{shape_of(input)}."
+        )
+    if not input.numel():
+        return _nothing(input, weight, bias)
+    parts = [None if t is None else wrap(np.tile(t._data, n)) for t in (running_mean, running_var)]
+    scale, shift = (None if t is None else t.repeat(n) for t in (weight, bias))
+    one = input.reshape(1, n * c, *space)
+    y = batch_norm(one, parts[0], parts[1], scale, shift, True, momentum, eps)
+    for running, part in zip((running_mean, running_var), parts):
+        if running is not None and part is not None:
+            running._data[...] = part._data.reshape(n, c).mean(0)
+            bump(running, "instance_norm's running statistics")
+    return y.reshape(input.shape)
