@@ -16,6 +16,7 @@ from .index import *
 from .join import *
 from .limits import *
 from .linalg import *
+from .random import *
 from .rearrange import *
 from .reduce import *
 from .scan import *
