@@ -4,6 +4,22 @@ The functions of `minigrad` are re-exported here; those of `nn.functional` from 
 """
 
 # ruff: noqa: F403
+from . import (  # noqa: F401
+    activation,
+    adaptive_pool,
+    conv,
+    cross_entropy,
+    dropout,
+    embedding,
+    loss,
+    norm,
+    pad,
+    pool,
+    resample,
+    row_norm,
+    softmax,
+    unpool,
+)
 from .compare import *
 from .convert import *
 from .creation import *

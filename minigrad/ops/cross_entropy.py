@@ -3,7 +3,7 @@
 For class indices the loss is one op and its gradient another, both over the rows of a matrix. With
 T[r,c] what a row's target, class weights, smoothing and reduction come to, all constants,
 
-    loss = −Σ_{r,c} T[r,c]·log p[r,c],    gradient = (Σ_c T[r,c])·p[r,c] − T[r,c],    p = softmax(x),
+    loss = −Σ_{r,c} T[r,c]·log p[r,c],  gradient = (Σ_c T[r,c])·p[r,c] − T[r,c],  p = softmax(x),
 
 which is all that its rules need.
 """

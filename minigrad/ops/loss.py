@@ -281,10 +281,7 @@ def kl_div(
     """
     reduction = reduction_of("kl_div", reduction, size_average, reduce, ("batchmean",))
     x, t = tensor_of("kl_div", "input", input), tensor_of("kl_div", "target", target)
-    if log_target:
-        loss = t.exp() * (t - x)
-    else:
-        loss = t.xlogy(t) - t * x
+    loss = t.exp() * (t - x) if log_target else t.xlogy(t) - t * x
     if reduction == "batchmean":
         return loss.sum() / x.shape[0] if x.ndim else loss.sum()
     return reduced(loss, reduction)

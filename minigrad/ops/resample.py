@@ -268,7 +268,7 @@ def _check_mode(x: Tensor, mode: str, align_corners: bool | None, antialias: boo
         )
     if x.ndim not in _DIMS[mode]:
         raise NotImplementedError(
-            f"interpolate: mode {mode!r} takes inputs of {' or '.join(map(str, _DIMS[mode]))} dims, "
+            f"interpolate: mode {mode!r} takes {' or '.join(map(str, _DIMS[mode]))} dims, "
             f"(N, C, ...); got {shown(input=x)}."
         )
     if antialias:
