@@ -128,7 +128,7 @@ def test_feature_maps_leave_the_model_as_it_was():
     feature_maps(model, minigrad.rand(1, 8, 8))
     assert [m.training for m in (model, model[0], model[1])] == [True, True, False]
     assert all((state[k] == v).all() for k, v in model.state_dict().items())
-    assert not any(m._forward_hooks for m in model.modules())
+    assert all(m._hooks is None for m in model.modules())
 
 
 def test_feature_maps_of_a_batch_say_what_to_do():

@@ -1,4 +1,4 @@
-"""A network as a row of 3-D volumes, one per layer, to scale. Shapes come from `minigrad.summary`."""
+"""A network as a row of 3-D volumes, one per layer, to scale. Shapes come from `summary`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ GAP, SMALL = 0.32, 7.5  # inches between volumes; points of the labels
 
 @dataclass
 class Volume:
-    """What a layer puts out: `depth` maps, `height` by `width`. `window`: what the next layer sees."""
+    """What a layer puts out: `depth` maps of `height` × `width`. The next layer sees a `window`."""
 
     depth: int
     height: int
