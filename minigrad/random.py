@@ -1,4 +1,4 @@
-"""Generators of random numbers and the default one's seed. What draws from them is in ops/random.py.
+"""Generators of random numbers, and the default one. What draws from them is in ops/random.py.
 
 One stream of numbers per generator, drawn by the calling thread: results depend on the seed and the
 order of calls, never on the number of threads.
@@ -122,7 +122,16 @@ class Generator:
         self.set_state(wrap(state))
 
 
-default_generator = Generator()
+class _DefaultGenerator(Generator):
+    """The one that `manual_seed` seeds. Within `private` a thread draws from another in its place."""
+
+    def numpy(self) -> np.random.Generator:
+        """NumPy's generator behind this one, or the calling thread's private one."""
+        return getattr(_local, "numpy", None) or self._numpy
+
+
+_local = threading.local()
+default_generator = _DefaultGenerator()
 
 
 def manual_seed(seed: int) -> Generator:
@@ -164,12 +173,32 @@ class fork_rng:
             set_rng_state(self._state)
 
 
+class private:
+    """A context in which this thread draws from a generator of its own, and moves no other on.
+
+    Parameters
+    ----------
+    *seeds : int
+        What decides its numbers, all of them together.
+    """
+
+    def __init__(self, *seeds: int) -> None:
+        self.seeds = seeds
+
+    def __enter__(self) -> None:
+        self._before = getattr(_local, "numpy", None)
+        _local.numpy = np.random.Generator(np.random.PCG64(self.seeds))
+
+    def __exit__(self, *exc: object) -> None:
+        _local.numpy = self._before
+
+
 def numpy_generator(generator: Generator | None) -> np.random.Generator:
     """NumPy's generator behind `generator`, or behind the default one."""
     if generator is None:
-        return default_generator._numpy
+        return default_generator.numpy()
     if not isinstance(generator, Generator):
         raise TypeError(
             f"generator: must be a minigrad.Generator or None; got {type(generator).__name__}."
         )
-    return generator._numpy
+    return generator.numpy()

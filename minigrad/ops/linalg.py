@@ -16,6 +16,7 @@ __all__ = [
     "addmm",
     "addmv",
     "baddbmm",
+    "bilinear",
     "bmm",
     "cross",
     "dot",
@@ -270,6 +271,33 @@ def _rows(x: Tensor, size: int) -> Tensor:
     if x._data.ndim == 2 and x._data.shape[1] == size:
         return x
     return reshape(x, (x._data.size // size if size else 0, size))
+
+
+@composite
+def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """The bilinear map of two inputs.
+
+        y[..., o] = sum_ij x1[..., i] · w[o, i, j] · x2[..., j] + b[o]
+
+    Parameters
+    ----------
+    input1, input2 : (..., I) and (..., J) float, with equal leading dims
+    weight : (O, I, J) float
+    bias : (O,) float, optional
+
+    Raises
+    ------
+    ValueError
+        Sizes do not fit.
+    """
+    a, b, w = input1._data.shape, input2._data.shape, weight._data.shape
+    if len(w) != 3 or not a or not b or a[:-1] != b[:-1] or (a[-1], b[-1]) != w[1:]:
+        raise ShapeError(
+            "bilinear: inputs must be (..., I) and (..., J) with equal leading dims for weight "
+            f"(O, I, J); got input1 {tuple(a)}, input2 {tuple(b)}, weight {tuple(w)}."
+        )
+    pairs = unsqueeze(input1, -1) * unsqueeze(input2, -2)
+    return linear(reshape(pairs, (*a[:-1], w[1] * w[2])), reshape(weight, (w[0], -1)), bias)
 
 
 @composite(method="trace")
