@@ -163,7 +163,7 @@ def gumbel_softmax(
         Has no effect.
     """
     x = tensor_of("gumbel_softmax", "logits", logits)
-    noise = default_generator.numpy.exponential(size=tuple(x.shape)).astype(x.dtype)
+    noise = default_generator.numpy().exponential(size=tuple(x.shape)).astype(x.dtype)
     y = softmax((x - wrap(np.log(noise))) / tau, dim)
     if not hard:
         return y

@@ -13,7 +13,7 @@ __all__ = ["Transform", "rng"]
 
 def rng() -> np.random.Generator:
     """The generator that `minigrad.manual_seed` seeds."""
-    return random.default_generator.numpy
+    return random.default_generator.numpy()
 
 
 class Transform:
