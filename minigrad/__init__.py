@@ -1,3 +1,123 @@
+"""minigrad: a deep-learning framework that one can read, with PyTorch's names.
+
+Tensors and functions stand here, layers in `nn`, optimisers in `optim`, data in `utils.data` and
+`vision`. Importing this loads NumPy and minigrad itself; Numba comes with the first kernel, and
+`vision`, `viz`, `testing` and `summary` when they are first named.
+"""
+
+# ruff: noqa: F403 - the families of ops say in their own __all__ what is public
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from . import autograd, backends, cuda, linalg, nn, ops, optim, random, utils
 from .convert import as_tensor, from_numpy, is_tensor, tensor
-from .ops import elementwise
+from .dtypes import (
+    bool_ as bool,
+)
+from .dtypes import (
+    can_cast,
+    dtype,
+    finfo,
+    float16,
+    float32,
+    float64,
+    get_default_dtype,
+    iinfo,
+    int8,
+    int16,
+    int32,
+    int64,
+    promote_types,
+    result_type,
+    set_default_dtype,
+    uint8,
+)
+from .dtypes import (
+    float16 as half,
+)
+from .dtypes import (
+    float32 as float,
+)
+from .dtypes import (
+    float64 as double,
+)
+from .dtypes import (
+    int16 as short,
+)
+from .dtypes import (
+    int32 as int,
+)
+from .dtypes import (
+    int64 as long,
+)
+from .engine import (
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    is_inference_mode_enabled,
+    no_grad,
+    set_grad_enabled,
+)
+from .kernels.jit import get_num_threads, set_num_threads, warmup
+from .ops.activation import celu, hardshrink, prelu, relu, selu, threshold
+from .ops.adaptive_pool import adaptive_avg_pool1d, adaptive_max_pool1d
+from .ops.compare import *
+from .ops.conv import conv1d, conv2d, conv_transpose1d, conv_transpose2d
+from .ops.convert import *
+from .ops.creation import *
+from .ops.distance import *
+from .ops.dropout import alpha_dropout, dropout
+from .ops.embedding import embedding
+from .ops.einsum import *
+from .ops.elementwise import *
+from .ops.extremes import *
+from .ops.gather import *
+from .ops.index import *
+from .ops.join import *
+from .ops.limits import *
+from .ops.linalg import *
+from .ops.loss import cosine_similarity
+from .ops.norm import batch_norm, instance_norm
+from .ops.pool import avg_pool1d, max_pool1d, max_pool2d
+from .ops.random import *
+from .ops.rearrange import *
+from .ops.reduce import *
+from .ops.resample import pixel_shuffle, pixel_unshuffle
+from .ops.row_norm import group_norm, layer_norm
+from .ops.scan import *
+from .ops.section import *
+from .ops.shape import *
+from .ops.softmax import log_softmax, softmax
+from .ops.unary import *
+from .printing import set_printoptions
+from .random import (
+    Generator,
+    default_generator,
+    get_rng_state,
+    initial_seed,
+    manual_seed,
+    seed,
+    set_rng_state,
+)
+from .serialization import load, load_checkpoint, save, save_checkpoint
 from .tensor import Tensor
+from .values import Size, device
+
+__version__ = "0.1.0"
+
+_LATER = {"vision": "", "viz": "", "testing": "", "summary": "summary"}  # name -> its attribute
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module 'minigrad' has no attribute {name!r}")
+    module = importlib.import_module(f"{__name__}.{name}")
+    value = getattr(module, _LATER[name]) if _LATER[name] else module
+    globals()[name] = value
+    return value
+
+
+def use_deterministic_algorithms(mode: Any, *, warn_only: Any = False) -> None:
+    """Accepted for PyTorch's scripts: results here are always deterministic."""

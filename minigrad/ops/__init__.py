@@ -1,41 +1,73 @@
-"""The differentiable functions, one file per family. Importing this installs all Tensor methods.
+"""The differentiable functions, one file per family. Importing this installs all Tensor methods."""
 
-The functions of `minigrad` are re-exported here; those of `nn.functional` from their own files.
-"""
-
-# ruff: noqa: F403
-from . import (  # noqa: F401
+from . import (
     activation,
     adaptive_pool,
+    compare,
     conv,
+    convert,
+    creation,
     cross_entropy,
+    distance,
     dropout,
+    einsum,
+    elementwise,
     embedding,
+    extremes,
+    gather,
+    index,
+    join,
+    limits,
+    linalg,
     loss,
     norm,
     pad,
     pool,
+    random,
+    rearrange,
+    reduce,
     resample,
     row_norm,
+    scan,
+    section,
+    shape,
     softmax,
+    unary,
     unpool,
 )
-from .compare import *
-from .convert import *
-from .creation import *
-from .distance import *
-from .einsum import *
-from .elementwise import *
-from .extremes import *
-from .gather import *
-from .index import *
-from .join import *
-from .limits import *
-from .linalg import *
-from .random import *
-from .rearrange import *
-from .reduce import *
-from .scan import *
-from .section import *
-from .shape import *
-from .unary import *
+
+__all__ = [
+    "activation",
+    "adaptive_pool",
+    "compare",
+    "conv",
+    "convert",
+    "creation",
+    "cross_entropy",
+    "distance",
+    "dropout",
+    "einsum",
+    "elementwise",
+    "embedding",
+    "extremes",
+    "gather",
+    "index",
+    "join",
+    "limits",
+    "linalg",
+    "loss",
+    "norm",
+    "pad",
+    "pool",
+    "random",
+    "rearrange",
+    "reduce",
+    "resample",
+    "row_norm",
+    "scan",
+    "section",
+    "shape",
+    "softmax",
+    "unary",
+    "unpool",
+]
