@@ -2,7 +2,7 @@
 
 Tensors and functions stand here, layers in `nn`, optimisers in `optim`, data in `utils.data` and
 `vision`. Importing this loads NumPy and minigrad itself; Numba comes with the first kernel, and
-`vision`, `viz`, `testing` and `summary` when they are first named.
+`vision`, `viz` and `testing` when they are first named.
 """
 
 # ruff: noqa: F403 - the families of ops say in their own __all__ what is public
@@ -69,9 +69,9 @@ from .ops.convert import *
 from .ops.creation import *
 from .ops.distance import *
 from .ops.dropout import alpha_dropout, dropout
-from .ops.embedding import embedding
 from .ops.einsum import *
 from .ops.elementwise import *
+from .ops.embedding import embedding
 from .ops.extremes import *
 from .ops.gather import *
 from .ops.index import *
@@ -102,21 +102,131 @@ from .random import (
     set_rng_state,
 )
 from .serialization import load, load_checkpoint, save, save_checkpoint
+from .summary import summary
 from .tensor import Tensor
 from .values import Size, device
 
 __version__ = "0.1.0"
 
-_LATER = {"vision": "", "viz": "", "testing": "", "summary": "summary"}  # name -> its attribute
+__all__ = [
+    "Generator",
+    "Size",
+    "Tensor",
+    "__version__",
+    "adaptive_avg_pool1d",
+    "adaptive_max_pool1d",
+    "alpha_dropout",
+    "as_tensor",
+    "autograd",
+    "avg_pool1d",
+    "backends",
+    "batch_norm",
+    "bool",
+    "can_cast",
+    "celu",
+    "conv1d",
+    "conv2d",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "cosine_similarity",
+    "cuda",
+    "default_generator",
+    "device",
+    "double",
+    "dropout",
+    "dtype",
+    "embedding",
+    "enable_grad",
+    "finfo",
+    "float",
+    "float16",
+    "float32",
+    "float64",
+    "from_numpy",
+    "get_default_dtype",
+    "get_num_threads",
+    "get_rng_state",
+    "group_norm",
+    "half",
+    "hardshrink",
+    "iinfo",
+    "inference_mode",
+    "initial_seed",
+    "instance_norm",
+    "int",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "is_grad_enabled",
+    "is_inference_mode_enabled",
+    "is_tensor",
+    "layer_norm",
+    "linalg",
+    "load",
+    "load_checkpoint",
+    "log_softmax",
+    "long",
+    "manual_seed",
+    "max_pool1d",
+    "max_pool2d",
+    "nn",
+    "no_grad",
+    "ops",
+    "optim",
+    "pixel_shuffle",
+    "pixel_unshuffle",
+    "prelu",
+    "promote_types",
+    "random",
+    "relu",
+    "result_type",
+    "save",
+    "save_checkpoint",
+    "seed",
+    "selu",
+    "set_default_dtype",
+    "set_grad_enabled",
+    "set_num_threads",
+    "set_printoptions",
+    "set_rng_state",
+    "short",
+    "softmax",
+    "summary",
+    "tensor",
+    "threshold",
+    "uint8",
+    "use_deterministic_algorithms",
+    "utils",
+    "warmup",
+]
+__all__ += ops.compare.__all__
+__all__ += ops.convert.__all__
+__all__ += ops.creation.__all__
+__all__ += ops.distance.__all__
+__all__ += ops.einsum.__all__
+__all__ += ops.elementwise.__all__
+__all__ += ops.extremes.__all__
+__all__ += ops.gather.__all__
+__all__ += ops.index.__all__
+__all__ += ops.join.__all__
+__all__ += ops.limits.__all__
+__all__ += ops.linalg.__all__
+__all__ += ops.random.__all__
+__all__ += ops.rearrange.__all__
+__all__ += ops.reduce.__all__
+__all__ += ops.scan.__all__
+__all__ += ops.section.__all__
+__all__ += ops.shape.__all__
+__all__ += ops.unary.__all__
+
+_LATER = ("testing", "vision", "viz")
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _LATER:
-        raise AttributeError(f"module 'minigrad' has no attribute {name!r}")
-    module = importlib.import_module(f"{__name__}.{name}")
-    value = getattr(module, _LATER[name]) if _LATER[name] else module
-    globals()[name] = value
-    return value
+    if name in _LATER:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module 'minigrad' has no attribute {name!r}")
 
 
 def use_deterministic_algorithms(mode: Any, *, warn_only: Any = False) -> None:
