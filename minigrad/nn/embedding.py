@@ -27,6 +27,8 @@ class Embedding(Module):
         Number of vectors, and their size.
     padding_idx : int
         This vector is zero at first and gets no gradient; negative counts from the end.
+    max_norm, norm_type : float
+        Vectors that are looked up are first scaled, in place, to a norm of at most `max_norm`.
 
     Attributes
     ----------
@@ -42,10 +44,10 @@ class Embedding(Module):
         super().__init__()
         self.num_embeddings = size("Embedding", "num_embeddings", num_embeddings)
         self.embedding_dim = size("Embedding", "embedding_dim", embedding_dim)
-        if max_norm is not None or scale_grad_by_freq or sparse:
+        if scale_grad_by_freq or sparse:
             raise NotImplementedError(
-                "Embedding: max_norm, scale_grad_by_freq and sparse are not supported. Leave them "
-                "out."
+                "Embedding: scale_grad_by_freq and sparse gradients are not supported. Leave them "
+                "False."
             )
         if padding_idx is not None:
             if not -num_embeddings <= padding_idx < num_embeddings:
@@ -92,9 +94,14 @@ class Embedding(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """(...) int -> (..., embedding_dim)."""
-        return F.embedding(input, self.weight, self.padding_idx)
+        return F.embedding(
+            input, self.weight, self.padding_idx, self.max_norm, self.norm_type
+        )
 
     def extra_repr(self) -> str:
         """The sizes."""
         text = f"{self.num_embeddings}, {self.embedding_dim}"
-        return text if self.padding_idx is None else f"{text}, padding_idx={self.padding_idx}"
+        for name, usual in (("padding_idx", None), ("max_norm", None), ("norm_type", 2)):
+            if getattr(self, name) != usual:
+                text += f", {name}={getattr(self, name)}"
+        return text

@@ -10,7 +10,8 @@ from . import functional as F
 from .module import Module
 
 __all__ = [
-    "BCELoss", "BCEWithLogitsLoss", "CrossEntropyLoss", "HuberLoss", "KLDivLoss", "L1Loss",
+    "BCELoss", "BCEWithLogitsLoss", "CosineEmbeddingLoss", "CosineSimilarity", "CrossEntropyLoss",
+    "HingeEmbeddingLoss", "HuberLoss", "KLDivLoss", "L1Loss",
     "MSELoss", "MultiMarginLoss", "NLLLoss", "SmoothL1Loss",
 ]
 
@@ -212,3 +213,41 @@ class MultiMarginLoss(_Weighted):
             input, target, p=self.p, margin=self.margin, weight=self.weight,
             reduction=self.reduction,
         )
+
+
+class HingeEmbeddingLoss(_Loss):
+    """input where target is 1, max(0, margin − input) where it is −1."""
+
+    def __init__(self, margin: float = 1.0, *, reduction: str = "mean") -> None:
+        super().__init__(reduction=reduction)
+        self.margin = margin
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        """Two tensors of one shape; target values 1 or −1."""
+        return F.hinge_embedding_loss(input, target, margin=self.margin, reduction=self.reduction)
+
+
+class CosineEmbeddingLoss(_Loss):
+    """1 − cos(x1, x2) where target is 1, max(0, cos(x1, x2) − margin) where it is −1."""
+
+    def __init__(self, margin: float = 0.0, *, reduction: str = "mean") -> None:
+        super().__init__(reduction=reduction)
+        self.margin = margin
+
+    def forward(self, input1: Tensor, input2: Tensor, target: Tensor) -> Tensor:
+        """(N, D) and (N, D); target (N,), values 1 or −1."""
+        return F.cosine_embedding_loss(
+            input1, input2, target, margin=self.margin, reduction=self.reduction
+        )
+
+
+class CosineSimilarity(Module):
+    """x1 · x2 / max(|x1| · |x2|, eps) along `dim`."""
+
+    def __init__(self, dim: int = 1, eps: float = 1e-8) -> None:
+        super().__init__()
+        self.dim, self.eps = dim, eps
+
+    def forward(self, x1: Tensor, x2: Tensor) -> Tensor:
+        """Two tensors that broadcast; `dim` goes away."""
+        return F.cosine_similarity(x1, x2, self.dim, self.eps)

@@ -16,7 +16,7 @@ from .module import Module
 
 __all__ = [
     "BatchNorm1d", "BatchNorm2d", "GroupNorm", "InstanceNorm1d", "InstanceNorm2d", "LayerNorm",
-    "LocalResponseNorm",
+    "LocalResponseNorm", "RMSNorm",
 ]
 
 
@@ -208,6 +208,50 @@ class LayerNorm(_Affine):
         return (
             f"{self.normalized_shape}, eps={self.eps}, "
             f"elementwise_affine={self.elementwise_affine}, bias={self.bias is not None}"
+        )
+
+
+class RMSNorm(Module):
+    """Divide each example by its root mean square over the last dims, then scale.
+
+    Parameters
+    ----------
+    normalized_shape : int or sequence of int
+        Sizes of the last dims, which are normalised together.
+    eps : float
+        Added to the mean square; the dtype's machine epsilon if None.
+    elementwise_affine : bool
+        Learn `weight`, first ones, of that shape. Zhang & Sennrich 2019.
+    """
+
+    def __init__(
+        self, normalized_shape: int | Sequence[int], eps: float | None = None,
+        elementwise_affine: bool = True, device: Any = None, dtype: Any = None,
+    ) -> None:
+        super().__init__()
+        sizes = normalized_shape if isinstance(normalized_shape, Sequence) else (normalized_shape,)
+        self.normalized_shape = tuple(size("RMSNorm", "normalized_shape", n) for n in sizes)
+        self.eps, self.elementwise_affine = eps, elementwise_affine
+        weight = None
+        if elementwise_affine:
+            weight = empty_parameter(*self.normalized_shape, dtype=dtype, device=device)
+        self.register_parameter("weight", weight)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Set the weight to ones."""
+        if self.weight is not None:
+            init.ones_(self.weight)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(..., *normalized_shape), the same shape out."""
+        return F.rms_norm(input, self.normalized_shape, self.weight, self.eps)
+
+    def extra_repr(self) -> str:
+        """The settings."""
+        return (
+            f"{self.normalized_shape}, eps={self.eps}, "
+            f"elementwise_affine={self.elementwise_affine}"
         )
 
 

@@ -11,7 +11,7 @@ from ._settings import Settings
 
 __all__ = [
     "AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveMaxPool1d", "AdaptiveMaxPool2d", "AvgPool1d",
-    "AvgPool2d", "LPPool2d", "MaxPool1d", "MaxPool2d", "MaxUnpool2d",
+    "AvgPool2d", "LPPool1d", "LPPool2d", "MaxPool1d", "MaxPool2d", "MaxUnpool2d",
 ]
 
 
@@ -177,6 +177,26 @@ class LPPool2d(Settings):
     def forward(self, input: Tensor) -> Tensor:
         """(N, C, H, W) or (C, H, W) -> the same with (OH, OW)."""
         return F.lp_pool2d(
+            input, self.norm_type, self.kernel_size, self.stride, self.ceil_mode
+        )
+
+
+class LPPool1d(Settings):
+    """(Σ x^norm_type)^(1/norm_type) of each window of a sequence."""
+
+    _shown = ("norm_type", "kernel_size", "stride", "ceil_mode")
+
+    def __init__(
+        self, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
+    ) -> None:
+        single("LPPool1d", "kernel_size", kernel_size)
+        super().__init__(
+            norm_type=norm_type, kernel_size=kernel_size, stride=stride, ceil_mode=ceil_mode
+        )
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(N, C, L) or (C, L) -> the same with OL."""
+        return F.lp_pool1d(
             input, self.norm_type, self.kernel_size, self.stride, self.ceil_mode
         )
 
