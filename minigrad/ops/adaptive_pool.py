@@ -141,10 +141,14 @@ def _adaptive(op: str, input: Any, output_size: Any, n: int) -> tuple[Tensor, bo
     """Batch of planes, whether it was one sample, and the size of the result."""
     x, alone = batched(op, input, "NCHW" if n == 2 else "NCL")
     floating(op, input=x)
-    if 0 in shape_of(x)[1:]:
+    if 0 in shape_of(x)[2 if "avg" in op else 1 :]:
         raise ShapeError(f"{op}: only the batch may be empty; got input {shape_of(x)}.")
     hw = shape_of(x)[2:]
-    if isinstance(output_size, (tuple, list)) and len(output_size) == n:
+    if isinstance(output_size, (tuple, list)):
+        if len(output_size) != n:
+            raise ShapeError(
+                f"{op}: output_size must be an int or {n} of them; got output_size {output_size}."
+            )
         output_size = tuple(h if o is None else o for h, o in zip(hw, output_size))
-    out = hw if output_size is None else ints(op, "output_size", output_size, n, 0)
+    out = ints(op, "output_size", output_size, n, 0)
     return (x, alone, out) if n == 2 else (x.unsqueeze(2), alone, (1, *out))

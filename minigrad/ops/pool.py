@@ -129,7 +129,7 @@ def max_pool2d(
     stride : int or (int, int)
         kernel_size unless given.
     padding : int or (int, int)
-        At most half of the (dilated) window.
+        At most half of kernel_size.
     ceil_mode : bool
         Let the last window stand out of the image, if it begins inside.
     return_indices : bool
@@ -287,12 +287,11 @@ def _windows(
     unset = stride is None or (isinstance(stride, (tuple, list)) and not stride)
     s = k if unset else ints(op, "stride", stride, n, 1)
     p, d = ints(op, "padding", padding, n, 0), ints(op, "dilation", dilation, n, 1)
-    for ki, pi, di in zip(k, p, d):
-        if pi > (di * (ki - 1) + 1) // 2:
-            raise ShapeError(
-                f"{op}: padding must be at most half of the window; got padding {p}, kernel_size "
-                f"{k}, dilation {d}. Use pad() for wider borders."
-            )
+    if any(pi > ki // 2 for ki, pi in zip(k, p)):
+        raise ShapeError(
+            f"{op}: padding must be at most half of kernel_size; got padding {p}, kernel_size {k}. "
+            "Use pad() for wider borders."
+        )
     hw = shape_of(x)[2:]
     if 0 in shape_of(x)[1:]:
         raise ShapeError(f"{op}: only the batch may be empty; got input {shape_of(x)}.")
