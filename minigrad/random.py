@@ -123,7 +123,7 @@ class Generator:
 
 
 class _DefaultGenerator(Generator):
-    """The one that `manual_seed` seeds. Within `private` a thread draws from another in its place."""
+    """The one that `manual_seed` seeds. Within `private` a thread draws from another instead."""
 
     def numpy(self) -> np.random.Generator:
         """NumPy's generator behind this one, or the calling thread's private one."""

@@ -9,15 +9,15 @@ getting bytes safely to and from the disk is `_files.py`'s; here are the public 
 from __future__ import annotations
 
 import json
-import random as python_random
+import random
 import zlib
 from typing import Any
 
 import numpy as np
 
-from . import random
 from ._files import read_bytes, what_is_it, write_bytes
 from ._tree import Reader, Writer
+from .random import get_rng_state, set_rng_state
 from .tensor import wrap
 from .values import device
 
@@ -66,7 +66,7 @@ def save(obj: Any, f: Any) -> None:
     """
     library = _safetensors()
     writer = Writer(obj)
-    note = {"version": VERSION, "crc32": _checksum(writer.arrays), "tree": writer.tree}
+    note = {"version": VERSION, "crc32": _checksum(writer.arrays, writer.tree), "tree": writer.tree}
     text = json.dumps(note, separators=(",", ":"), allow_nan=False)
     data = library.numpy.save(writer.arrays, metadata={"minigrad": text})
     write_bytes(f, data)
@@ -125,9 +125,9 @@ def load(
             f"load: {name} was written by a newer minigrad (format {version}; this one reads up to "
             f"{VERSION}). Update minigrad."
         )
-    if _checksum(arrays) != crc:
+    if _checksum(arrays, tree) != crc:
         raise ValueError(
-            f"load: {name} is corrupt: the checksum of its tensors is not the one that was saved. "
+            f"load: {name} is corrupt: its checksum is not the one that was saved. "
             "Take another copy."
         )
     return Reader(name, arrays).read(tree)
@@ -155,9 +155,9 @@ def save_checkpoint(
     parts = {"model": model, "optimizer": optimizer, "scheduler": scheduler, "loader": loader}
     content: dict[str, Any] = {k: v.state_dict() for k, v in parts.items() if v is not None}
     content["random"] = {
-        "minigrad": random.get_rng_state(),
+        "minigrad": get_rng_state(),
         "numpy": np.random.get_state(),
-        "python": python_random.getstate(),
+        "python": random.getstate(),
     }
     content |= {"epoch": epoch, "extra": extra}
     save(content, f)
@@ -213,16 +213,19 @@ def load_checkpoint(
             parts[key].load_state_dict(content[key])
     if optimizer is not None:
         states = content["random"]
-        random.set_rng_state(states["minigrad"])
+        set_rng_state(states["minigrad"])
         np.random.set_state(states["numpy"])
-        python_random.setstate(states["python"])
+        random.setstate(states["python"])
     return content
 
 
-def _checksum(arrays: dict[str, np.ndarray]) -> int:
-    crc = 0
+def _checksum(arrays: dict[str, np.ndarray], tree: Any) -> int:
+    """CRC-32 of the description and of all tensors: names, dtypes, shapes, values."""
+    crc = zlib.crc32(json.dumps(tree).encode())
     for key in sorted(arrays):
-        crc = zlib.crc32(arrays[key].reshape(-1).view(np.uint8).data, crc)
+        a = arrays[key]
+        crc = zlib.crc32(f"{key} {a.dtype.name} {a.shape}".encode(), crc)
+        crc = zlib.crc32(a.reshape(-1).view(np.uint8).data, crc)
     return crc
 
 

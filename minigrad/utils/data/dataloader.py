@@ -10,11 +10,11 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from itertools import repeat
 from typing import Any
 
-from ... import random
+from ...random import default_generator, numpy_generator
 from .collate import default_collate, default_convert
 from .dataset import IterableDataset
 from .fetch import END, MapFetcher, StreamFetcher
-from .sampler import BatchSampler, RandomSampler, SequentialSampler, numpy_generator
+from .sampler import BatchSampler, RandomSampler, SequentialSampler
 from .worker import WorkerInfo, Workers
 
 __all__ = ["DataLoader"]
@@ -182,7 +182,7 @@ class _Epoch:
 
     def __init__(self, loader: DataLoader) -> None:
         self.loader = loader
-        generator = loader.generator or random.default_generator
+        generator = loader.generator or default_generator
         resume, loader._resume = loader._resume, None
         now = generator.get_state()
         if resume is not None:

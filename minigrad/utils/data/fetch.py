@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
 
-from ... import random
+from ...random import private
 from ...tensor import Tensor
 from .collate import default_collate, default_convert
 from .dataset import get_items
@@ -37,14 +37,14 @@ class MapFetcher:
         """Batch `number` of the epoch, of the items `index`."""
         try:
             if self.whole:
-                with random.private(self.seed, number):
+                with private(self.seed, number):
                     batch = get_items(self.dataset, index)
                 if isinstance(batch, list):
                     return self.collate(batch)
                 if batch is not None and self.collate is default_collate:
                     return _as_list(batch)
                 self.whole = False
-            with random.private(self.seed, number):
+            with private(self.seed, number):
                 if not self.batched:
                     return self.collate(self.dataset[index])
                 return self.collate([self.dataset[i] for i in index])
@@ -75,7 +75,7 @@ class StreamFetcher:
 
     def __call__(self, worker: int, number: int, index: Any) -> Any:
         """The next batch of this worker's iterator, or END."""
-        with random.private(self.seed, number):
+        with private(self.seed, number):
             if worker not in self.streams:
                 self.streams[worker] = iter(self.dataset)
             stream = self.streams[worker]

@@ -10,22 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from ... import random
+from ...random import numpy_generator
 
 __all__ = ["BatchSampler", "RandomSampler", "Sampler", "SequentialSampler", "SubsetRandomSampler",
            "WeightedRandomSampler"]
-
-
-def numpy_generator(generator: Any) -> np.random.Generator:
-    """NumPy's generator behind `generator`, or behind the default one."""
-    if generator is None:
-        generator = random.default_generator
-    elif not isinstance(generator, random.Generator):
-        raise TypeError(
-            f"generator: must be a minigrad.Generator; got {type(generator).__name__}. Use "
-            "minigrad.Generator().manual_seed(0)."
-        )
-    return generator.numpy
 
 
 def permutation(n: int, generator: Any = None) -> np.ndarray:
