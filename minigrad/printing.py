@@ -82,7 +82,7 @@ class _Formatter:
             return
         top, low = np.abs(wide).max(), np.abs(wide).min()
         self.whole = bool((wide == np.ceil(wide)).all())
-        self.scientific = bool(top / low > 1000 or top > 1e8 or low < 1e-4)
+        self.scientific = bool(top > 1000 * low or top > 1e8 or low < 1e-4)
         if options.sci_mode is not None:
             self.scientific = options.sci_mode
         self.width = max([len(self._text(v)) for v in wide.tolist()])

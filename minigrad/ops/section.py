@@ -29,8 +29,11 @@ __all__ = [
 @op(name="slice", view=True)
 def _slice(input: Array, index: Any) -> Array:
     """Basic indexing: ints, slices, None and ... give a view."""
+    items = index if isinstance(index, tuple) else (index,)
+    if Ellipsis not in items:
+        items = (*items, Ellipsis)  # a single element is then a view too, not a NumPy scalar
     try:
-        return input[index]
+        return input[items]
     except IndexError:
         raise explain_index(index, input.shape) from None
 
@@ -222,7 +225,7 @@ def _region(
 def _strided(a: Array, shape: Any, steps: Any, first: int) -> Array:
     if 0 in shape:
         return np.empty(shape, a.dtype)
-    flat = a.reshape(-1)[first:]
+    flat = np.ascontiguousarray(a).reshape(-1)[first:]  # reshape alone keeps a stride of 0
     return np_as_strided(flat, shape, tuple(s * a.itemsize for s in steps))
 
 
