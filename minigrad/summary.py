@@ -39,7 +39,7 @@ class Row:
     macs: int = 0
     memory: int = 0
     dense_params: int | None = None
-    shared: bool = False  # the module stands in an earlier row, where its parameters are counted
+    shared: bool = False  # its parameters stand in an earlier row, and are counted there
 
 
 @dataclass
@@ -213,8 +213,9 @@ class _Watch:
 
     def _row(self, m: nn.Module, depth: int) -> Row:
         row = Row(self.names[m], type(m).__name__, depth, not m._modules)
-        row.shared = m in self.called
-        for p in m.parameters(recurse=False):
+        own = list(m.parameters(recurse=False))
+        row.shared = bool(own) and all(id(p) in self.seen for p in own)
+        for p in own:
             if id(p) not in self.seen:
                 self.seen.add(id(p))
                 row.params += p.numel()
@@ -328,8 +329,10 @@ def _table(s: Summary) -> list[str]:
     if s.compare_dense and s.params:
         totals.append(
             f"Fully connected layers between the same volumes: {s.dense_params:,} parameters, "
-            f"{s.dense_params / s.params:,.0f} times as many. A convolution looks at a small "
-            "window, and uses the same weights at every place."
+            f"{s.dense_params / s.params:,.0f} times as many."
+        )
+        totals.append(
+            "A convolution looks at a small window, and uses the same weights at every place."
         )
     return [texts[0], rule, *texts[1:], rule, *totals]
 

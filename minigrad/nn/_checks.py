@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ShapeError
 from ..tensor import Tensor
+
+if TYPE_CHECKING:
+    from .module import Module
 
 __all__ = ["check_dims", "divides", "pair", "positive", "probability", "single", "size"]
 
@@ -63,8 +66,15 @@ def probability(layer: str, p: float) -> None:
         raise ValueError(f"{layer}: dropout probability must be between 0 and 1; got p {p}.")
 
 
-def check_dims(layer: str, input: Tensor, *shapes: str) -> None:
-    """`input` has as many dims as one of `shapes`, given as words such as 'N C H W'."""
-    if input.ndim not in [len(s.split()) for s in shapes]:
-        wanted = " or ".join(f"({', '.join(s.split())})" for s in shapes)
-        raise ShapeError(f"{layer}: input must be {wanted}; got shape {tuple(input.shape)}.")
+def check_dims(layer: Module, input: Tensor, shapes: dict[int, str]) -> None:
+    """`input` has as many dims as one of `shapes`: number of dims -> how a message shows it."""
+    if getattr(input, "ndim", None) in shapes:
+        return
+    name = type(layer).__name__
+    if not isinstance(input, Tensor):
+        raise TypeError(
+            f"{name}: input must be a Tensor; got {type(input).__name__}. Use minigrad.tensor(...)."
+        )
+    raise ShapeError(
+        f"{name}: input must be {' or '.join(shapes.values())}; got shape {tuple(input.shape)}."
+    )

@@ -91,9 +91,13 @@ class Tree:  # Module is its only subclass
 
     def __getattr__(self, name: str) -> Any:
         d = self.__dict__
-        for store in ("_parameters", "_buffers", "_modules"):
-            if store in d and name in d[store]:
-                return d[store][name]
+        if "_modules" in d:  # written out: every layer's forward comes by here
+            if name in (store := d["_parameters"]):
+                return store[name]
+            if name in (store := d["_buffers"]):
+                return store[name]
+            if name in (store := d["_modules"]):
+                return store[name]
         raise AttributeError(
             f"'{type(self).__name__}' object has no attribute '{name}'", name=name, obj=self
         )

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes, values
+from ..ops.linalg import bilinear
 from ..tensor import Tensor, wrap
 from . import functional as F
 from . import init
@@ -119,10 +120,7 @@ class Bilinear(Module):
 
     def forward(self, input1: Tensor, input2: Tensor) -> Tensor:
         """(..., in1_features) and (..., in2_features) -> (..., out_features)."""
-        # (..., 1, 1, J1) · (O, J1, J2) -> (..., O, 1, J2); then · (..., 1, J2, 1) -> (..., O, 1, 1)
-        left = input1.unsqueeze(-2).unsqueeze(-2) @ self.weight
-        y = (left @ input2.unsqueeze(-1).unsqueeze(-3)).squeeze(-1).squeeze(-1)
-        return y if self.bias is None else y + self.bias
+        return bilinear(input1, input2, self.weight, self.bias)
 
     def extra_repr(self) -> str:
         """The sizes."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -41,7 +41,7 @@ class _Affine(Module):
 class _Tracking(_Affine):
     """What batch and instance norm share: statistics per channel that follow the data."""
 
-    shapes: tuple[str, ...] = ()
+    shapes: ClassVar[dict[int, str]] = {}
 
     def __init__(
         self, num_features: int, eps: float, momentum: float | None, affine: bool,
@@ -94,11 +94,11 @@ class _BatchNorm(_Tracking):
 
     def forward(self, input: Tensor) -> Tensor:
         """The same shape."""
-        check_dims(type(self).__name__, input, *self.shapes)
+        check_dims(self, input, self.shapes)
         factor = 0.0 if self.momentum is None else self.momentum
         track = self.training and self.track_running_stats
         if track and self.num_batches_tracked is not None:
-            self.num_batches_tracked.add_(1)
+            self.num_batches_tracked._data += 1  # add_ would take as long as the small batch
             if self.momentum is None:  # the mean over all batches
                 factor = 1 / self.num_batches_tracked.item()
         known = track or not self.training
@@ -129,13 +129,13 @@ class BatchNorm2d(_BatchNorm):
         Without it the batch's statistics are used in evaluation too.
     """
 
-    shapes = ("N C H W",)
+    shapes: ClassVar = {4: "(N, C, H, W)"}
 
 
 class BatchNorm1d(_BatchNorm):
     """Batch norm over (N, C) features or (N, C, L) sequences. Parameters as for `BatchNorm2d`."""
 
-    shapes = ("N C", "N C L")
+    shapes: ClassVar = {2: "(N, C)", 3: "(N, C, L)"}
 
 
 class _InstanceNorm(_Tracking):
@@ -150,8 +150,8 @@ class _InstanceNorm(_Tracking):
 
     def forward(self, input: Tensor) -> Tensor:
         """The same shape."""
-        check_dims(type(self).__name__, input, *self.shapes)
-        batched = input.ndim == len(self.shapes[0].split())
+        check_dims(self, input, self.shapes)
+        batched = input.ndim == max(self.shapes)
         x = input if batched else input.unsqueeze(0)
         y = F.instance_norm(
             x, self.running_mean, self.running_var, self.weight, self.bias,
@@ -166,13 +166,13 @@ class InstanceNorm2d(_InstanceNorm):
     Parameters as for `BatchNorm2d`; by default nothing is learned or tracked. Ulyanov et al. 2016.
     """
 
-    shapes = ("N C H W", "C H W")
+    shapes: ClassVar = {4: "(N, C, H, W)", 3: "(C, H, W)"}
 
 
 class InstanceNorm1d(_InstanceNorm):
     """Instance norm over (N, C, L) or (C, L) sequences. See `InstanceNorm2d`."""
 
-    shapes = ("N C L", "C L")
+    shapes: ClassVar = {3: "(N, C, L)", 2: "(C, L)"}
 
 
 class LayerNorm(_Affine):

@@ -17,6 +17,12 @@ __all__ = [
 ]
 
 
+_SHAPES = {
+    1: {3: "(N, C, L)", 2: "(C, L)"},
+    2: {4: "(N, C, H, W)", 3: "(C, H, W)"},
+}
+
+
 class _Pad(Module):
     """Padding of the last `ndim` dims; negative widths cut."""
 
@@ -37,10 +43,7 @@ class _Pad(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """(N, C, ...) or (C, ...) -> the same with larger last dims."""
-        if self.ndim == 2:
-            check_dims(type(self).__name__, input, "N C H W", "C H W")
-        else:
-            check_dims(type(self).__name__, input, "N C L", "C L")
+        check_dims(self, input, _SHAPES[self.ndim])
         return F.pad(input, self.padding, self.mode, self.value)
 
     def extra_repr(self) -> str:
