@@ -12,7 +12,7 @@ from . import dtypes
 from .engine import mode
 from .errors import ShapeError
 from .record import SCALARS, record, record_elementwise
-from .tensor import Tensor, wrap
+from .tensor import Tensor, edge_of, wrap
 
 if TYPE_CHECKING:
     from .op import Op
@@ -110,7 +110,7 @@ def run(op: Op, values: list[Any]) -> Any:
     if mode.recording:
         if (
             op.differentiable
-            and any([t is not None and t.__class__ not in SCALARS and t._rg for t in tensors])
+            and any([t is not None and t.__class__ not in SCALARS and _joins(t) for t in tensors])
             and any([o._data.dtype.kind == "f" for o in outs])
         ):
             record(op, outs, tensors, settings, parts[many:])
@@ -118,6 +118,16 @@ def run(op: Op, values: list[Any]) -> Any:
         for o in outs:
             _mark_inference(o)
     return outs[0] if many == 1 else tuple(outs)
+
+
+def _joins(t: Tensor) -> bool:
+    """Whether gradients flow into `t`, which may be a view of a base that has changed since."""
+    return t._rg if t._base is None else edge_of(t) is not None
+
+
+def _late(z: Any) -> bool:
+    """`_joins` for a second operand whose flag was False: only a view may be out of date."""
+    return z.__class__ not in SCALARS and z._base is not None and _joins(z)
 
 
 def _mark_inference(out: Tensor) -> None:
@@ -175,7 +185,7 @@ def elementwise(op: Op) -> Callable[..., Any]:
         out._data = y if y.__class__ is Array else np.asarray(y)
         out._node, out._rg = None, False
         if mode.recording:
-            if record and x._rg:
+            if record and (x._rg or (x._base is not None and _joins(x))):
                 record_elementwise(op, out, x, None, args, defaults)
         elif mode.inference:
             _mark_inference(out)
@@ -208,7 +218,7 @@ def elementwise(op: Op) -> Callable[..., Any]:
         out._data = y if y.__class__ is Array else np.asarray(y)
         out._node, out._rg = None, False
         if mode.recording:
-            if record and needs:
+            if record and (needs or (x._base is not None and _joins(x)) or _late(z)):
                 record_elementwise(op, out, x, z, args, defaults)
         elif mode.inference:
             _mark_inference(out)

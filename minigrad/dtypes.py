@@ -80,7 +80,7 @@ def to_dtype(d: Any) -> np.dtype[Any]:
             found = np.dtype(d).newbyteorder("=")
         except TypeError:
             found = None
-    if d is None or found not in SUPPORTED:
+    if d is None or found is None or found not in SUPPORTED:  # np.dtype(None) is float64
         names = ", ".join(str(s) for s in SUPPORTED)
         raise TypeError(
             f"dtype: must be one of {names}; got {d!r}. Convert the data to one of these."

@@ -17,32 +17,39 @@ import numpy as np
 from . import dtypes
 from .engine import mode
 from .errors import GradientError, ShapeError
+from .record import record
 from .tensor import Tensor, _refresh, wrap
 
-__all__ = ["bump", "check_in_place", "in_place", "refresh_view", "replace"]
+__all__ = ["bump", "check_in_place", "concerns_graph", "in_place", "refresh_view", "replace"]
 
 
 def in_place(call: Callable[..., Any], name: str) -> Callable[..., Tensor]:
     """The method `name` that computes `call` into its first argument."""
 
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        records = mode.recording and (
-            self._rg or any(isinstance(a, Tensor) and a._rg for a in (*args, *kwargs.values()))
+        records = mode.recording and any(
+            [isinstance(a, Tensor) and concerns_graph(a) for a in (self, *args, *kwargs.values())]
         )
         if not records:
             out = call(self, *args, **kwargs)
             _write(self, out, name)
             return self
         check_in_place(self, name)
-        _refresh(self)
         source = wrap(self._data.copy())  # a rule may need the value from before the change
         source._node, source._rg = self._node, self._rg
+        args = tuple([source if a is self else a for a in args])
         replace(self, call(source, *args, **kwargs), name)
         return self
 
     method.__name__ = name
     method.__doc__ = f"In-place version of `{getattr(call, '__name__', name)}`; returns self."
     return method
+
+
+def concerns_graph(t: Tensor) -> bool:
+    """Whether a change of `t` concerns a graph: its own, or that of the tensor it is a view of."""
+    _refresh(t)
+    return t._rg or (t._base is not None and t._base._rg)
 
 
 def check_in_place(t: Tensor, name: str) -> None:
@@ -59,20 +66,19 @@ def check_in_place(t: Tensor, name: str) -> None:
 def replace(t: Tensor, out: Tensor, name: str) -> None:
     """Write `out` into `t` and give `t` its place in the graph; a base of `t` follows."""
     base = t._base
-    old = None
-    if base is not None:
-        old = wrap(base._data.copy())
-        old._node, old._rg = base._node, base._rg
     _write(t, out, name)
     if base is None:
         t._node, t._rg = out._node, out._rg
         return
     from .op import registry
 
-    assert old is not None
-    new = registry["as_strided_scatter"](old, out, *_region(t._data, base._data))
-    base._node, base._rg = new._node, new._rg
-    assert t._cell is not None
+    if base._rg or out._rg:
+        order, region = _region(t._data, base._data)
+        old = _permuted(base, order)
+        new = wrap(old._data)  # the values are in place; only the node is wanted
+        record(registry["as_strided_scatter"].op, (new,), (old, out), region)
+        new = _permuted(new, sorted(range(len(order)), key=order.__getitem__))
+        base._node, base._rg = new._node, new._rg
     t._seen = -1
     _refresh(t)
 
@@ -82,36 +88,51 @@ def refresh_view(view: Tensor) -> None:
     base, cell = view._base, view._cell
     assert base is not None and cell is not None
     view._seen = cell.version
-    if not (base._rg and mode.recording) and view._node is None:
-        return
-    from .op import registry
-
     if not base._rg:
         view._node, view._rg = None, False
         return
-    again = wrap(base._data)
-    again._node, again._rg = base._node, base._rg
+    from .op import registry
+
     before, mode.recording = mode.recording, True
     try:
-        if base._node is None:  # a leaf: cotangents must reach the leaf itself
-            fresh = registry["as_strided"](base, *_region(view._data, base._data))
-        else:
-            fresh = registry["as_strided"](again, *_region(view._data, base._data))
+        order, region = _region(view._data, base._data)
+        fresh = registry["as_strided"](_permuted(base, order), *region)
     finally:
         mode.recording = before
     view._node, view._rg = fresh._node, fresh._rg
 
 
-def _region(view: np.ndarray, base: np.ndarray) -> tuple[Any, Any, int]:
-    """Size, strides and offset (in elements) of `view` inside the row-major elements of `base`."""
+def _permuted(t: Tensor, order: list[int]) -> Tensor:
+    """`t` as it stands in the graph, with its dims in this order."""
+    if order == sorted(order):
+        if t._node is None:
+            return t  # a leaf: cotangents must reach the leaf itself
+        again = wrap(t._data)
+        again._node, again._rg = t._node, t._rg
+        return again
+    from .op import registry
+
+    before, mode.recording = mode.recording, True
+    try:
+        out: Tensor = registry["permute"](t, order)
+    finally:
+        mode.recording = before
+    return out
+
+
+def _region(view: np.ndarray, base: np.ndarray) -> tuple[list[int], tuple[Any, Any, int]]:
+    """The order of dims in which `base` is row-major, and there the view's size, strides, offset."""
+    order = list(range(base.ndim))
     if not base.flags.c_contiguous:
+        order.sort(key=lambda d: -base.strides[d])
+    if not base.transpose(order).flags.c_contiguous:
         raise GradientError(
-            "in-place change of a view: recorded only if the base is contiguous; got strides "
-            f"{base.strides} for shape {base.shape}. Call .contiguous() on the base first."
+            "in-place change of a view: recorded only if its base has no gaps in memory; got "
+            f"strides {base.strides} for shape {base.shape}. Call .contiguous() on the base first."
         )
     step = base.itemsize
     offset = (view.__array_interface__["data"][0] - base.__array_interface__["data"][0]) // step
-    return view.shape, tuple(s // step for s in view.strides), offset
+    return order, (view.shape, tuple(s // step for s in view.strides), offset)
 
 
 def _write(t: Tensor, out: Tensor, name: str) -> None:

@@ -196,7 +196,7 @@ class _Constant(Node):
     __slots__ = ("message",)
 
     def __init__(self, node: OpNode, what: str, array: Array) -> None:
-        super().__init__((), array.shape, array.dtype)
+        super().__init__(node.inputs, array.shape, array.dtype)  # on the way to every target
         self.message = (
             f"{node.op.name}: its gradient rule uses the by-product {what!r} as if it were "
             "constant, so it cannot be differentiated again. Return it as an output, compute it in the rule, "

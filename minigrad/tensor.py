@@ -131,6 +131,10 @@ class Tensor(Installed):
         """Address of the first element."""
         return self._data.ctypes.data
 
+    def is_inference(self) -> bool:
+        """Whether this tensor was made inside `inference_mode`."""
+        return self._inference
+
     def is_floating_point(self) -> bool:
         """Whether the dtype is a floating one."""
         return self._data.dtype.kind == "f"
@@ -233,6 +237,7 @@ class Tensor(Installed):
     @property
     def requires_grad(self) -> bool:
         """Whether gradients flow into this tensor. Can be set on leaves."""
+        _refresh(self)
         return self._rg
 
     @requires_grad.setter
@@ -264,6 +269,7 @@ class Tensor(Installed):
     @property
     def is_leaf(self) -> bool:
         """Whether the user made this tensor, or nothing recorded leads to it."""
+        _refresh(self)
         return self._node is None
 
     @property

@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import dtypes
 from ..engine import mode
-from ..inplace import bump, check_in_place, replace
+from ..inplace import bump, check_in_place, concerns_graph, replace
 from ..op import Array, composite, op
 from ..tensor import Tensor, _refresh, wrap
 from ..values import device as check_device
@@ -155,7 +155,7 @@ def writable(t: Tensor, name: str) -> Array:
 def overwrite(t: Tensor, value: Any, name: str) -> Tensor:
     """Set all of `t` to `value` (a number, an ndarray or Tensor that broadcasts); gradient: cut."""
     a = writable(t, name)
-    if mode.recording and t._rg:
+    if mode.recording and concerns_graph(t):
         check_in_place(t, name)
         _refresh(t)
         replace(t, wrap(np.broadcast_to(value, a.shape).astype(a.dtype)), name)
@@ -174,7 +174,7 @@ def _fill_(self: Tensor, value: Any) -> Tensor:
                 f"fill_: value must be a number or a 0-dim tensor; got shape {tuple(value.shape)}. "
                 "Use copy_()."
             )
-        if value._rg and mode.recording:
+        if value.requires_grad and mode.recording:
             return _copy_(self, value)
         value = value._data
     return overwrite(self, value, "fill_")
@@ -192,7 +192,7 @@ def _copy_(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
     a = writable(self, "copy_")
     if src._data.shape != a.shape:
         src = src.expand(a.shape)
-    if mode.recording and (self._rg or (src._rg and a.dtype.kind == "f")):
+    if mode.recording and (concerns_graph(self) or (src.requires_grad and a.dtype.kind == "f")):
         check_in_place(self, "copy_")
         _refresh(self)
         replace(self, to(src, a.dtype, copy=True), "copy_")

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..engine import mode
 from ..errors import ShapeError
-from ..inplace import bump, check_in_place, replace
+from ..inplace import bump, check_in_place, concerns_graph, replace
 from ..op import Array, composite, op
 from ..tensor import Tensor, _refresh, wrap
 from .convert import to, writable
@@ -201,7 +201,8 @@ def _setitem(self: Tensor, index: Any, value: Any) -> None:
     a = self._data
     basic, advanced = parse(index, a.shape, True)
     records = mode.recording and (
-        self._rg or (isinstance(value, Tensor) and value._rg and a.dtype.kind == "f")
+        concerns_graph(self)
+        or (isinstance(value, Tensor) and value.requires_grad and a.dtype.kind == "f")
     )
     if not isinstance(value, Tensor):
         value = wrap(np.asarray(value))
