@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,8 +21,10 @@ def passing(
 ) -> Array:
     """g · (outside if x ≤ low or x ≥ high else inside): the gradient of what is piecewise linear.
 
-    g and x have one shape. A factor of 0 gives 0 even where g is infinite.
+    g and x have one shape. An infinite bound is none. A factor of 0 gives 0 even where g is
+    infinite.
     """
+    low, high = (math.nan if math.isinf(v) else v for v in (low, high))
     if not use_jit(g, x):
         return passing_reference(g, x, low, high, inside, outside)
     g, x, out = dense(g), dense(x), np.empty(g.shape, g.dtype)

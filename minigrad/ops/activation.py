@@ -311,7 +311,7 @@ def hardswish(input: Array) -> Array:
 
 @hardswish.gradient("input")
 def _hardswish_slope(g: Tensor, input: Tensor) -> Tensor:
-    bent = passing(g, input, -3.0, 3.0) * (input / 3 + 0.5)
+    bent = passing(g * (input / 3 + 0.5), input, -3.0, 3.0)
     return bent + passing(g, input, -INF, 3.0, 0.0, 1.0)
 
 

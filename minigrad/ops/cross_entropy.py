@@ -82,6 +82,8 @@ def cross_entropy_grad(
     if share:
         spread = (counts * factor * share)[:, None]
         gx -= spread if weight is None else spread * weight
+    if not counts.all():
+        gx[~counts] = 0  # also where the mean is of nothing, and the factor infinite
     return gx
 
 
@@ -139,7 +141,7 @@ def _(
     classes, weights, counts = _row_weights(target._data, w, ignore_index, input.dtype)
     totals, _ = _totals(classes, weights, counts, w, input.shape[1], label_smoothing)
     if reduction == "mean":
-        totals = totals / weights.sum()
+        totals = np.where(counts, totals / weights.sum(), 0)
     factor = (grad * wrap(totals)).unsqueeze(1)
     return softmax_grad(g * factor, _softmax(input, 1), 1)
 
@@ -247,7 +249,7 @@ def _check_weight(op: str, x: Tensor, weight: Tensor | None) -> None:
 def _check_classes(op: str, x: Tensor, t: Tensor, ignore_index: int | None) -> None:
     """The target must have the input's shape without the class dim, and hold classes."""
     wanted = shape_of(x)[:1] * (x.ndim > 1) + shape_of(x)[2:]
-    if shape_of(t) != wanted:
+    if shape_of(t) != wanted and not (x.ndim == 1 and shape_of(t) == (1,)):
         hint = ""
         if t.ndim == x.ndim and t.shape[1:2] == (1,):
             hint = " Use target.squeeze(1)."
@@ -308,7 +310,8 @@ def nll_loss(
     w = None if weight is None else weight._data
     classes, weights, counts = _row_weights(t._data, w, ignore_index, x.dtype)
     dim = min(1, x.ndim - 1)
-    picked = x.gather(dim, wrap(np.expand_dims(classes, dim))).squeeze(dim)
+    index = classes if classes.ndim == x.ndim else np.expand_dims(classes, dim)
+    picked = x.gather(dim, wrap(index)).reshape(shape_of(t))
     loss = (picked * -wrap(weights)).where(wrap(counts), 0.0)
     if reduction == "mean":
         return loss.sum() / float(weights.sum())

@@ -335,6 +335,8 @@ def multi_margin_loss(
     if weight is not None:
         loss = loss * wrap(weight._data[classes])
     loss = loss.squeeze(0) if alone else loss
+    if reduction == "mean" and not loss.numel():
+        reduction = "sum"  # 0 for an empty batch, as PyTorch has it for this loss alone
     return reduced(loss, reduction)
 
 

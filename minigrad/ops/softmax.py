@@ -25,8 +25,10 @@ def _along(kernel: Callable[..., Array], dim: int, *arrays: Array) -> Array:
         return kernel(*[a.reshape(1, 1) for a in arrays]).reshape(())
     moved = [np.moveaxis(a, dim, -1) for a in arrays]
     shape = moved[0].shape
+    if not first.size:
+        return first.copy()
     rows = [np.ascontiguousarray(m).reshape(-1, shape[-1]) for m in moved]
-    y = kernel(*rows) if first.size else np.empty(rows[0].shape, first.dtype)
+    y = kernel(*rows)
     return np.ascontiguousarray(np.moveaxis(y.reshape(shape), -1, dim))
 
 
