@@ -8,6 +8,8 @@ from collections import OrderedDict
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import minigrad
 from minigrad import nn
@@ -249,6 +251,54 @@ def test_repr_nests_and_indents():
     (1): Linear(in_features=4, out_features=2, bias=True)
   )
 )"""
+
+
+class Fails(nn.Module):
+    def forward(self, x):
+        raise ValueError("op: wrong")
+
+
+names = st.sampled_from(["a", "conv", "block1"])
+trees = st.recursive(
+    st.sampled_from([nn.Identity, lambda: nn.Linear(1, 2), lambda: nn.BatchNorm1d(1)]),
+    lambda inner: st.dictionaries(names, inner, min_size=1, max_size=3),
+    max_leaves=8,
+)
+
+
+def grown(tree):
+    if not isinstance(tree, dict):
+        return tree()
+    return nn.Sequential(OrderedDict((name, grown(below)) for name, below in tree.items()))
+
+
+@given(trees)
+def test_paths_lead_to_what_they_name(tree):
+    net = grown(tree)
+    for path, module in net.named_modules():
+        assert net.get_submodule(path) is module
+    for path, p in net.named_parameters():
+        assert net.get_parameter(path) is p and path in net.state_dict()
+    kept = [*net.named_parameters(), *net.named_buffers()]
+    assert sorted(net.state_dict()) == sorted(path for path, _ in kept)
+    twin = grown(tree)
+    assert twin.load_state_dict(net.state_dict()) == ([], [])
+    assert repr(twin) == repr(net) == repr(copy.deepcopy(net))
+
+
+@given(trees, st.data())
+def test_the_layer_that_fails_is_named_by_its_path(tree, data):
+    net = grown(tree)
+    leaves = [(path, m) for path, m in net.named_modules() if path and not m._modules]
+    if not leaves:
+        return
+    for _, m in leaves:
+        m.forward = lambda x: x
+    path, failing = data.draw(st.sampled_from(leaves))
+    failing.forward = Fails().forward
+    with pytest.raises(ValueError) as e:
+        net(1)
+    assert str(e.value) == f"{path}: op: wrong"
 
 
 class Path(nn.Module):
