@@ -121,7 +121,7 @@ def _permuted(t: Tensor, order: list[int]) -> Tensor:
 
 
 def _region(view: np.ndarray, base: np.ndarray) -> tuple[list[int], tuple[Any, Any, int]]:
-    """The order of dims in which `base` is row-major, and there the view's size, strides, offset."""
+    """The order of dims that makes `base` row-major, and then the view's size, strides, offset."""
     order = list(range(base.ndim))
     if not base.flags.c_contiguous:
         order.sort(key=lambda d: -base.strides[d])

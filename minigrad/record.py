@@ -60,8 +60,8 @@ class OpNode(Node):
         if kept is None:
             raise GradientError(
                 f"{self.name}: trying to backward through the graph a second time, but what this "
-                "op kept was freed by the first pass. Use loss.backward(retain_graph=True) the first "
-                "time, or compute the loss again."
+                "op kept was freed by the first pass. Use loss.backward(retain_graph=True) the "
+                "first time, or compute the loss again."
             )
         if kept is not _NOTHING or self.out_cells:
             self._check_versions(kept)
@@ -199,8 +199,8 @@ class _Constant(Node):
         super().__init__(node.inputs, array.shape, array.dtype)  # on the way to every target
         self.message = (
             f"{node.op.name}: its gradient rule uses the by-product {what!r} as if it were "
-            "constant, so it cannot be differentiated again. Return it as an output, compute it in the rule, "
-            "or hand it as a setting to an op with a rule of its own."
+            "constant, so it cannot be differentiated again. Return it as an output, compute it "
+            "in the rule, or hand it as a setting to an op with a rule of its own."
         )
 
     def pullback(self, g: Any, wanted: tuple[bool, ...] | None) -> Sequence[Any]:
