@@ -61,11 +61,12 @@ def _put(input: Array, picks: Picks, shape: tuple[int, ...]) -> Array:
 _take.gradient("input", lambda g, picks, input_shape: _put(g, picks, input_shape))
 _put.gradient("input", lambda g, picks: _take(g, picks))
 
-# Where element i of the padded dim comes from, for i counted from the first element of the input.
+# Where element i of the padded dim comes from, for i counted from the first element of the input,
+# of which elements lo to hi - 1 are not cropped.
 _SOURCES = {
-    "reflect": lambda i, n: np.where(i < 0, -i, np.where(i >= n, 2 * (n - 1) - i, i)),
-    "replicate": lambda i, n: np.clip(i, 0, n - 1),
-    "circular": lambda i, n: i % n,
+    "reflect": lambda i, n, lo, hi: np.where(i < 0, -i, np.where(i >= n, 2 * (n - 1) - i, i)),
+    "replicate": lambda i, n, lo, hi: np.clip(i, 0, n - 1),
+    "circular": lambda i, n, lo, hi: lo + (i - lo) % (hi - lo),
 }
 
 
@@ -109,17 +110,20 @@ def pad(input: Tensor, pad: Any, mode: str = "constant", value: float | None = N
             f"pad: mode {mode!r} pads the last k = 1, 2 or 3 dims of a tensor of k + 1 or k + 2 "
             f"dims; got {k} pairs, input {shape}. Add or merge leading dims."
         )
+    if 0 in shape[len(shape) - k - 1 :]:
+        raise ShapeError(f"pad: mode {mode!r}: only the batch may be empty; got input {shape}.")
     picks: list[Any] = [None] * len(shape)
     for dim in range(len(shape) - k, len(shape)):
         n, (a, b) = shape[dim], widths[dim]
-        limit = {"reflect": n - 1, "circular": n}.get(mode, max(a, b))
-        if max(a, b) > limit or n == 0:
+        lo, hi = max(-a, 0), n - max(-b, 0)
+        limit = {"reflect": n - 1, "circular": hi - lo}.get(mode, max(a, b))
+        if max(a, b) > limit:
             raise ShapeError(
-                f"pad: mode {mode!r} can add at most {max(limit, 0)} elements to each side of dim "
-                f"{dim} of size {n}; got {(a, b)}."
+                f"pad: mode {mode!r} can add at most {limit} elements to each side of dim {dim} of "
+                f"size {n}; got {(a, b)}."
             )
         if a or b:
-            picks[dim] = _SOURCES[mode](np.arange(-a, n + b), n)
+            picks[dim] = _SOURCES[mode](np.arange(-a, n + b), n, lo, hi)
     return _take(x, tuple(picks))
 
 

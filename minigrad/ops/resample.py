@@ -116,6 +116,8 @@ def unfold(
     x, alone = batched("unfold", input, "NCHW")
     floating("unfold", input=x)
     k, s, p, d = _settings("unfold", kernel_size, stride, padding, dilation)
+    if not x.shape[1]:
+        raise ShapeError(f"unfold: only the batch may be empty; got {shown(input=input)}.")
     _blocks("unfold", shape_of(x)[2:], k, s, p, d)
     y = _unfold(x, k, s, p, d)
     return y.squeeze(0) if alone else y
@@ -240,8 +242,10 @@ def interpolate(
     floating("interpolate", input=x)
     _check_mode(x, mode, align_corners, antialias)
     n, hw = x.ndim - 2, shape_of(x)[2:]
+    if recompute_scale_factor and size is not None:
+        raise ShapeError("interpolate: recompute_scale_factor is not meaningful with a size.")
     out, scales = _sizes(hw, size, scale_factor, recompute_scale_factor or mode == "area")
-    if any(s < 1 for s in (*out, *hw)) or not x.shape[1]:
+    if 0 in (*hw, x.shape[1]) or (0 in out and mode != "area"):
         raise ShapeError(
             f"interpolate: input and output must have pixels; got {shown(input=x)}, output size "
             f"{out}."
