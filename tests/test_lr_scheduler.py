@@ -227,3 +227,37 @@ def test_one_cycle_stepped_too_often_is_an_error():
         scheduler.step()
     with pytest.raises(ValueError, match="Tried to step 4 times"):
         scheduler.step()
+
+
+FORMULAS = {  # rate at step t of one that starts at b
+    "StepLR": lambda b, t: b * 0.3 ** (t // 3),
+    "MultiStepLR": lambda b, t: b * 0.3 ** ((t >= 2) + 2 * (t >= 7)),
+    "ExponentialLR": lambda b, t: b * 0.83**t,
+    "ConstantLR": lambda b, t: b * (0.3 if t < 4 else 1),
+    "LinearLR": lambda b, t: b * (0.1 + 0.6 * min(t, 8) / 8),
+    "PolynomialLR": lambda b, t: b * (1 - min(t, 9) / 9) ** 1.7,
+    "CosineAnnealingLR": lambda b, t: 0.003 + (b - 0.003) * (1 + np.cos(np.pi * t / 7)) / 2,
+    "CyclicLR": lambda b, t: 0.01 + 0.29 * (t % 8 / 3 if t % 8 <= 3 else (8 - t % 8) / 5),
+    "SequentialLR": lambda b, t: (
+        b * (0.1 + 0.9 * t / 5) if t < 5 else
+        b * (1 + np.cos(np.pi * (t - 5) / 12)) / 2 if t < 17 else b * 0.5 ** (t - 17)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_schedule_follows_its_formula(name):
+    opt = optimizer(minigrad)
+    rows = trace(opt, CASES[name](lrs, opt), 25)
+    want = [[FORMULAS[name](b, t) for b in (0.4, 0.07)] for t in range(25)]
+    np.testing.assert_allclose([row[:2] for row in rows], want, rtol=1e-9, atol=1e-12)
+
+
+def test_one_cycle_rises_falls_and_mirrors_the_momentum():
+    opt = optimizer(minigrad)
+    rows = np.array(trace(opt, lrs.OneCycleLR(opt, 0.5, total_steps=20, pct_start=0.5), 20))
+    rate, momentum = rows[:, 0], rows[:, 4]
+    assert rate[0] == pytest.approx(0.5 / 25) and rate.max() == 0.5 == rate[9]
+    assert rate[-1] == pytest.approx(0.5 / 25 / 1e4)
+    assert (np.diff(rate[:10]) > 0).all() and (np.diff(rate[9:]) < 0).all()
+    assert momentum[0] == momentum[-1] == 0.95 and momentum.min() == 0.85 == momentum[9]
