@@ -11,6 +11,7 @@ from itertools import repeat
 from typing import Any
 
 from ...random import default_generator, numpy_generator
+from .checks import check_batches, check_stream, check_workers
 from .collate import default_collate, default_convert
 from .dataset import IterableDataset
 from .fetch import END, MapFetcher, StreamFetcher
@@ -75,16 +76,16 @@ class DataLoader:
         generator: Any = None, *, prefetch_factor: int | None = None,
         persistent_workers: bool = False, pin_memory_device: str = "", in_order: bool = True,
     ) -> None:
-        _check_workers(num_workers, timeout, prefetch_factor, persistent_workers)
+        check_workers(num_workers, timeout, prefetch_factor, persistent_workers)
         stream = isinstance(dataset, IterableDataset)
         if stream:
-            _check_stream(shuffle, sampler, batch_sampler)
+            check_stream(shuffle, sampler, batch_sampler)
         elif not hasattr(dataset, "__getitem__"):
             raise TypeError(
                 "DataLoader: dataset must have __getitem__ and __len__, or be an IterableDataset; "
                 f"got {type(dataset).__name__}."
             )
-        _check_batches(batch_size, shuffle, sampler, batch_sampler, drop_last)
+        check_batches(batch_size, shuffle, sampler, batch_sampler, drop_last)
         if generator is not None:
             numpy_generator(generator)
         if batch_sampler is not None:
@@ -341,62 +342,3 @@ class _Ahead(_Epoch):
     def __del__(self) -> None:
         if not getattr(self, "closed", True):
             self._close()
-
-
-def _check_workers(
-    num_workers: int, timeout: float, prefetch_factor: int | None, persistent: bool
-) -> None:
-    if isinstance(num_workers, bool) or not isinstance(num_workers, int):
-        raise TypeError(f"DataLoader: num_workers must be an int; got num_workers {num_workers!r}.")
-    if num_workers < 0:
-        raise ValueError(
-            f"num_workers option should be non-negative; got num_workers {num_workers}. Use "
-            "num_workers=0 to fetch in the calling thread."
-        )
-    if timeout < 0:
-        raise ValueError(f"timeout option should be non-negative; got timeout {timeout}.")
-    if num_workers == 0 and prefetch_factor is not None:
-        raise ValueError(
-            "prefetch_factor option could only be specified with workers. Let num_workers > 0, or "
-            "leave prefetch_factor out."
-        )
-    if prefetch_factor is not None and prefetch_factor < 0:
-        raise ValueError(
-            f"prefetch_factor option should be non-negative; got prefetch_factor {prefetch_factor}."
-        )
-    if persistent and num_workers == 0:
-        raise ValueError("persistent_workers option needs num_workers > 0")
-
-
-def _check_stream(shuffle: Any, sampler: Any, batch_sampler: Any) -> None:
-    for option, value in (
-        ("shuffle", shuffle or None), ("sampler", sampler), ("batch_sampler", batch_sampler)
-    ):
-        if value is not None:
-            raise ValueError(
-                f"DataLoader with IterableDataset: expected unspecified {option} option, but got "
-                f"{option}={value}. A stream has its own order: shuffle in its __iter__."
-            )
-
-
-def _check_batches(
-    batch_size: Any, shuffle: Any, sampler: Any, batch_sampler: Any, drop_last: Any
-) -> None:
-    if sampler is not None and shuffle:
-        raise ValueError("sampler option is mutually exclusive with shuffle")
-    others = batch_size != 1 or shuffle or sampler is not None or drop_last
-    if batch_sampler is not None and others:
-        raise ValueError(
-            "batch_sampler option is mutually exclusive with batch_size, shuffle, sampler, and "
-            "drop_last"
-        )
-    if batch_size is None and drop_last:
-        raise ValueError(
-            "batch_size=None option disables auto-batching and is mutually exclusive with drop_last"
-        )
-    if batch_size is not None and (
-        isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size <= 0
-    ):
-        raise ValueError(
-            f"batch_size should be a positive integer value, but got batch_size={batch_size}"
-        )
