@@ -20,11 +20,16 @@ __all__ = ["Kink", "Probe", "Slope", "floats_of"]
 
 @dataclass(frozen=True)
 class Slope:
-    """A measured derivative and how far rounding alone may have moved it."""
+    """A measured derivative, and how far rounding alone may have moved it.
+
+    `bend` says how far the slopes of the two sides are apart, `size` how large those of the
+    outputs are.
+    """
 
     value: float
     rounding: float
-    step: float
+    bend: float
+    size: float
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,7 @@ class Probe:
         self, func: Callable[..., Any], inputs: Sequence[Any], cotangent: np.ndarray, eps: float
     ) -> None:
         self.func, self.inputs, self.v, self.eps = func, inputs, cotangent, eps
+        self.here = self.value()
 
     def value(self) -> np.ndarray:
         """All floating outputs in one vector, in float64."""
@@ -84,7 +90,10 @@ class Probe:
         length = _ratio(right - left, 2 * move)
         eps = float(np.finfo(t._data.dtype).eps)
         rounding = 4 * eps * float(np.abs(self.v) @ (np.abs(up) + np.abs(down))) / (2 * h)
-        return Slope(float(self.v @ (up - down)) / (2 * h * length), rounding, h)
+        weight = np.abs(self.v) / h
+        bend = float(weight @ np.abs(up - 2 * self.here + down))
+        size = float(weight @ np.abs(up - down)) / 2
+        return Slope(float(self.v @ (up - down)) / (2 * h * length), rounding, bend, size)
 
     def coordinate(self, t: Tensor, k: int, scale: float = 1.0) -> Slope:
         """Central difference with respect to element `k` of `t` (row-major)."""
@@ -100,10 +109,9 @@ class Probe:
             unit = np.zeros(x.size)
             unit[k] = self.eps * scale * max(1.0, abs(float(x.reshape(-1)[k])))
             move = unit.reshape(x.shape)
-            here = self.value()
             up, right = self._at(a, x, move)
             down, left = self._at(a, x, -move)
-        return (up - here) / right.sum(), (down - here) / left.sum()
+        return (up - self.here) / right.sum(), (down - self.here) / left.sum()
 
     def kink(self, t: Tensor, k: int, tolerance: float) -> Kink | None:
         """The range of slopes at element `k` if the function bends or jumps there, else None.
