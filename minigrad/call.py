@@ -38,7 +38,7 @@ except (ImportError, AttributeError):  # another NumPy: the public way
     def _unquiet(state: Any) -> None:
         state.__exit__(None, None, None)
 
-    _silent = None
+    _silent = None  # type: ignore[assignment]
 
 
 def _array(op: Op, name: str, value: Any, optional: bool) -> Any:
@@ -70,7 +70,7 @@ def _promoted(op: Op, arrays: list[Any]) -> list[Any]:
         if a is None
         else a.astype(target, copy=False)
         if isinstance(a, np.ndarray)
-        else np.asarray(a, target)
+        else np.asarray(a).astype(target)  # wraps around, as uint8 · -1 does
         for a in arrays
     ]
 
@@ -88,6 +88,8 @@ def run(op: Op, values: list[Any]) -> Any:
                 f"{op.name}: {op.inputs[0]} must be a list or tuple of Tensors; got "
                 f"{type(seq).__name__}."
             )
+        if not seq:
+            raise ShapeError(f"{op.name}: needs at least one tensor; got an empty list.")
         tensors = [_array(op, f"{op.inputs[0]}[{i}]", v, False) for i, v in enumerate(seq)]
     else:
         tensors = [_array(op, op.inputs[i], values[i], op.optional[i]) for i in range(n)]
@@ -204,7 +206,7 @@ def elementwise(op: Op) -> Callable[..., Any]:
                 return run(op, op.bind(args, kwargs))
             needs = x._rg or z._rg
         elif z.__class__ in SCALARS and a.dtype.kind == "f":
-            b, needs = z, x._rg
+            b, needs = z, x._rg  # type: ignore[assignment]
         else:
             return run(op, op.bind(args, kwargs))
         token = _quiet(_silent)

@@ -134,9 +134,9 @@ def result_type(*operands: Any) -> np.dtype[Any]:
             rank, d = (0 if v.ndim else 1), v.dtype
         seen = groups[rank]
         groups[rank] = d if seen is None else promote_types(seen, d)
-    best = None
-    for d in groups:
-        if d is not None and (best is None or _CATEGORY[d.kind] > _CATEGORY[best.kind]):
-            best = d
+    best: np.dtype[Any] | None = None
+    for group in groups:
+        if group is not None and (best is None or _CATEGORY[group.kind] > _CATEGORY[best.kind]):
+            best = group
     assert best is not None, "result_type needs an operand"
     return best

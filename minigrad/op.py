@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol, TypeVar, overload
 
 from numpy import ndarray as Array
 
@@ -29,7 +29,26 @@ from .tensor import Tensor
 
 __all__ = ["Array", "Op", "Plan", "composite", "op", "registry"]
 
-registry: dict[str, Any] = {}  # name -> Op or composite function; the systematic tests walk it
+registry: dict[str, Any] = {}  # name -> op or composite of minigrad; the systematic tests walk it
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+Rule = Callable[..., Any]  # (cotangent, what it names ...) -> gradient
+
+
+class OpFunction(Protocol):
+    """The function that a declaration makes: what users call, and where rules are declared."""
+
+    __name__: str
+    op: Op
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
+
+    @overload
+    def gradient(self, *inputs: str) -> Callable[[Rule], Rule]: ...
+
+    @overload
+    def gradient(self, input: str, rule: Rule, /) -> Rule: ...
 
 
 class _Rule:
@@ -120,7 +139,13 @@ class Op:
         self.node_name = "".join(w.capitalize() for w in name.strip("_").split("_")) + "Backward0"
         self.where = f"{forward.__code__.co_filename}:{forward.__code__.co_firstlineno}"
 
-    def gradient(self, *inputs: str) -> Any:
+    @overload
+    def gradient(self, *inputs: str) -> Callable[[Rule], Rule]: ...
+
+    @overload
+    def gradient(self, input: str, rule: Rule, /) -> Rule: ...
+
+    def gradient(self, *inputs: Any) -> Any:
         """Declare the gradient rule of `inputs`: a decorator, or `gradient(name, rule)`.
 
         A rule for several inputs returns one gradient for each.
@@ -186,6 +211,25 @@ _EMPTY = inspect.Parameter.empty
 _ALIASES = {"axis": "dim", "keepdims": "keepdim"}
 
 
+@overload
+def op(forward: Callable[..., Any], /) -> OpFunction: ...
+
+
+@overload
+def op(
+    *,
+    name: str | None = None,
+    method: str = "",
+    reflected: str = "",
+    inplace: str = "",
+    promote: str | None = None,
+    view: bool = False,
+    outputs: str = "y",
+    byproducts: str = "",
+    differentiable: bool = True,
+) -> Callable[[Callable[..., Any]], OpFunction]: ...
+
+
 def op(
     forward: Callable[..., Any] | None = None,
     *,
@@ -217,36 +261,33 @@ def op(
     differentiable : bool
         False: results never enter a graph (comparisons, argmax).
     """
-    if forward is None:
-        return lambda f: op(
-            f,
-            name=name,
-            method=method,
-            reflected=reflected,
-            inplace=inplace,
-            promote=promote,
-            view=view,
-            outputs=outputs,
-            byproducts=byproducts,
-            differentiable=differentiable,
+
+    def declare(forward: Callable[..., Any]) -> Any:
+        record = Op(
+            forward,
+            name or forward.__name__.lstrip("_"),
+            promote,
+            view,
+            tuple(outputs.split()),
+            tuple(byproducts.split()),
+            differentiable,
         )
-    record = Op(
-        forward,
-        name or forward.__name__.lstrip("_"),
-        promote,
-        view,
-        tuple(outputs.split()),
-        tuple(byproducts.split()),
-        differentiable,
-    )
-    fast = promote is not None and len(record.inputs) <= 2 and not record.variadic and not view
-    fast = fast and len(record.outputs) == 1 and not record.byproducts
-    call: Any = elementwise(record) if fast else general(record)
-    _dress(call, forward, record.name)
-    call.op, call.gradient = record, record.gradient
-    registry[forward.__name__] = call
-    _install(call, record, method, reflected, inplace)
-    return call
+        fast = promote is not None and len(record.inputs) <= 2 and not record.variadic and not view
+        fast = fast and len(record.outputs) == 1 and not record.byproducts
+        call: Any = elementwise(record) if fast else general(record)
+        _dress(call, forward, record.name)
+        call.op, call.gradient = record, record.gradient
+        _register(forward.__name__, call, forward)
+        _install(call, method, reflected, inplace)
+        return call
+
+    return declare if forward is None else declare(forward)
+
+
+def _register(name: str, call: Any, declared: Callable[..., Any]) -> None:
+    """Enter minigrad's own ops in the registry; those of users stay with them."""
+    if declared.__module__.startswith("minigrad."):
+        registry[name] = call
 
 
 def _dress(call: Any, forward: Callable[..., Any], name: str) -> None:
@@ -255,7 +296,7 @@ def _dress(call: Any, forward: Callable[..., Any], name: str) -> None:
     call.__wrapped__ = forward  # inspect.signature and help() show the declaration
 
 
-def _install(call: Any, record: Op | None, method: str, reflected: str, inplace: str) -> None:
+def _install(call: Any, method: str, reflected: str, inplace: str) -> None:
     from .inplace import in_place
 
     for name in method.split():
@@ -274,24 +315,36 @@ def _swapped(call: Callable[..., Any], name: str) -> Callable[..., Any]:
     return reflected
 
 
-def composite(
-    fn: Callable[..., Any] | None = None, *, method: str = "", inplace: str = "", name: str = ""
-) -> Any:
+@overload
+def composite(fn: F, /) -> F: ...
+
+
+@overload
+def composite(*, method: str = "", inplace: str = "", name: str = "") -> Callable[[F], F]: ...
+
+
+def composite(fn: Any = None, *, method: str = "", inplace: str = "", name: str = "") -> Any:
     """Register a function that is written with ops, and install it as a Tensor method.
 
     It needs no gradient rule; `axis`/`keepdims` are accepted for `dim`/`keepdim`.
     """
-    if fn is None:
-        return lambda f: composite(f, method=method, inplace=inplace, name=name)
-    call: Any = fn
-    if "dim" in inspect.signature(fn).parameters:
 
-        def call(*args: Any, **kwargs: Any) -> Any:
-            if kwargs:
-                kwargs = {_ALIASES.get(k, k): v for k, v in kwargs.items()}
-            return fn(*args, **kwargs)
+    def declare(fn: Any) -> Any:
+        call = _aliased(fn) if "dim" in inspect.signature(fn).parameters else fn
+        _register(name or fn.__name__, call, fn)
+        _install(call, method, "", inplace)
+        return call
 
-        _dress(call, fn, fn.__name__)
-    registry[name or fn.__name__] = call
-    _install(call, None, method, "", inplace)
+    return declare if fn is None else declare(fn)
+
+
+def _aliased(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """`fn` that also takes `axis` and `keepdims`."""
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if kwargs:
+            kwargs = {_ALIASES.get(k, k): v for k, v in kwargs.items()}
+        return fn(*args, **kwargs)
+
+    _dress(call, fn, fn.__name__)
     return call

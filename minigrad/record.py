@@ -120,6 +120,7 @@ class OpNode(Node):
         if kind == "shape":
             return self.shapes if self.op.variadic else self.shapes[i]
         if kind == "output":
+            assert self.outs is not None
             out = wrap(self.outs[i])
             if mode.recording and out._data.dtype.kind == "f":
                 out._rg = True
@@ -218,7 +219,7 @@ def record(
     byproducts: Sequence[Array] = (),
 ) -> None:
     """Give `outs` their place in the graph, keeping alive only what the rules name."""
-    edges = []
+    edges: list[Any] = []
     wants = []
     changed = False
     for t in tensors:

@@ -14,6 +14,9 @@ class device:
 
     __slots__ = ("index", "type")
 
+    type: str
+    index: int | None
+
     def __init__(self, type: str | device = "cpu", index: int | None = None) -> None:
         name = type.type if isinstance(type, device) else type
         if not isinstance(name, str) or name.split(":")[0] != "cpu":
