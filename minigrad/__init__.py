@@ -85,6 +85,7 @@ from .ops.random import *
 from .ops.rearrange import *
 from .ops.reduce import *
 from .ops.resample import pixel_shuffle, pixel_unshuffle
+from .ops.rounding import *
 from .ops.row_norm import group_norm, layer_norm
 from .ops.scan import *
 from .ops.section import *
@@ -215,6 +216,7 @@ __all__ += ops.linalg.__all__
 __all__ += ops.random.__all__
 __all__ += ops.rearrange.__all__
 __all__ += ops.reduce.__all__
+__all__ += ops.rounding.__all__
 __all__ += ops.scan.__all__
 __all__ += ops.section.__all__
 __all__ += ops.shape.__all__

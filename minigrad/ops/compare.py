@@ -185,6 +185,12 @@ def bitwise_not(input: Array) -> Array:
     return np.invert(input)
 
 
+def _shifts(name: str, input: Array, other: Array) -> None:
+    _bits(name, input, other)
+    if input.dtype.kind == "b":
+        raise TypeError(f"{name}: not defined for bool tensors. Use .int() first.")
+
+
 @op(
     method="bitwise_left_shift __lshift__",
     inplace="bitwise_left_shift_ __ilshift__",
@@ -193,7 +199,7 @@ def bitwise_not(input: Array) -> Array:
 )
 def bitwise_left_shift(input: Array, other: Array) -> Array:
     """input · 2^other for integers."""
-    _bits("bitwise_left_shift", input, other)
+    _shifts("bitwise_left_shift", input, other)
     return np.left_shift(input, other)
 
 
@@ -205,7 +211,7 @@ def bitwise_left_shift(input: Array, other: Array) -> Array:
 )
 def bitwise_right_shift(input: Array, other: Array) -> Array:
     """floor(input / 2^other) for integers."""
-    _bits("bitwise_right_shift", input, other)
+    _shifts("bitwise_right_shift", input, other)
     return np.right_shift(input, other)
 
 

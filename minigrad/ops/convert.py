@@ -13,7 +13,7 @@ from ..op import Array, composite, op
 from ..tensor import Tensor, _refresh, wrap
 from ..values import device as check_device
 
-__all__ = ["clone", "contiguous", "is_floating_point", "to", "type_as"]
+__all__ = ["clone", "contiguous", "is_floating_point", "numel", "to", "type_as"]
 
 
 @op(name="_to_copy")
@@ -136,6 +136,11 @@ Tensor.type, Tensor.cpu, Tensor.cuda = _type, _cpu, _cuda  # type: ignore[attr-d
 def is_floating_point(input: Tensor) -> bool:
     """Whether the dtype is a floating one."""
     return input.is_floating_point()
+
+
+def numel(input: Tensor) -> int:
+    """Number of elements."""
+    return input._data.size
 
 
 # overwriting ---------------------------------------------------------------------------------

@@ -232,6 +232,8 @@ def arange(
     lo, hi, by = (
         _number("arange", n, v) for n, v in (("start", start), ("end", end), ("step", step))
     )
+    if dtype is not None and dtypes.to_dtype(dtype).kind != "f":
+        lo, hi, by = int(lo), int(hi), int(by)  # as PyTorch does
     if by == 0:
         raise ShapeError("arange: step must not be 0; got step 0.")
     if (hi - lo) * by < 0:
@@ -244,12 +246,8 @@ def arange(
     else:
         d = dtypes.to_dtype(dtype)
     count = -((lo - hi) // by) if whole else math.ceil((hi - lo) / by)
-    if whole:
-        array = np.arange(count, dtype=np.int64) * by + lo
-    elif d.kind == "f":
-        array = lo + by * np.arange(count, dtype=np.float64)
-    else:  # whole numbers of a float range: each of the three is truncated, as PyTorch does
-        array = int(lo) + int(by) * np.arange(count, dtype=np.int64)
+    steps = np.arange(count, dtype=np.int64 if whole else np.float64)
+    array = lo + by * steps
     return finish(array.astype(d), device, requires_grad)
 
 

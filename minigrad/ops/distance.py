@@ -35,12 +35,12 @@ def vector_norm(
         )
     dims = check_dims("linalg.vector_norm", dim, input.ndim)
     a = np.abs(input)
+    if (ord == math.inf or ord < 0) and not _count(a.shape, dims):
+        raise ShapeError(
+            f"linalg.vector_norm: of nothing there is no largest element; got shape {a.shape}, ord "
+            f"{ord}."
+        )
     if ord in (math.inf, -math.inf):
-        if not _count(a.shape, dims):
-            raise ShapeError(
-                f"linalg.vector_norm: of nothing there is no largest element; got shape {a.shape}, "
-                f"ord {ord}."
-            )
         return (np.max if ord > 0 else np.min)(a, dims, keepdims=keepdim)
     if ord == 0:
         y = (a != 0).sum(dims, keepdims=keepdim)

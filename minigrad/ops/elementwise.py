@@ -15,6 +15,7 @@ __all__ = [
     "add",
     "addcdiv",
     "addcmul",
+    "arctan2",
     "atan2",
     "div",
     "divide",
@@ -38,7 +39,13 @@ __all__ = [
 @op(method="add __add__", reflected="__radd__", inplace="add_ __iadd__", promote="arithmetic")
 def add(input: Array, other: Array, *, alpha: float = 1) -> Array:
     """Sum, element by element: input + alpha · other."""
-    return np.add(input, other) if alpha == 1 else np.add(input, np.multiply(other, alpha))
+    return np.add(input, other) if alpha == 1 else np.add(input, _scaled(other, alpha))
+
+
+def _scaled(other: Array, alpha: float) -> Array:
+    if isinstance(alpha, float) and np.asarray(other).dtype.kind != "f":
+        raise RuntimeError(f"add: alpha must be an int for integer tensors; got alpha {alpha}.")
+    return np.multiply(other, alpha)
 
 
 add.gradient("input", lambda g: g)
@@ -53,9 +60,7 @@ add.gradient("other", lambda g, alpha: g if alpha == 1 else g * alpha)
 )
 def sub(input: Array, other: Array, *, alpha: float = 1) -> Array:
     """Difference, element by element: input - alpha · other. Two bool tensors are a TypeError."""
-    return (
-        np.subtract(input, other) if alpha == 1 else np.subtract(input, np.multiply(other, alpha))
-    )
+    return np.subtract(input, other) if alpha == 1 else np.subtract(input, _scaled(other, alpha))
 
 
 sub.gradient("input", lambda g: g)
@@ -102,7 +107,11 @@ true_divide.gradient("other", lambda g, input, other: -g * (input / other) / oth
 
 
 def _divisor(name: str, input: Array, other: Array) -> None:
-    if np.asarray(other).dtype.kind != "f" and np.size(input) and not np.all(other):
+    if input.dtype.kind == "f":
+        return
+    if input.dtype.kind == "b":
+        raise TypeError(f"{name}: not defined for bool tensors. Use .int() first.")
+    if np.size(input) and not np.all(other):
         raise RuntimeError(
             f"{name}: ZeroDivisionError: integers cannot be divided by zero. Use floats for "
             "inf and nan, or mask the zeros."
@@ -213,7 +222,7 @@ def pow(input: Array, exponent: Array) -> Array:
 
     Raises
     ------
-    ValueError
+    RuntimeError
         An integer to a negative integer power.
     """
     if exponent.__class__ in (int, float):  # the common powers, without libm's pow
@@ -226,7 +235,7 @@ def pow(input: Array, exponent: Array) -> Array:
         if exponent == -1:
             return np.reciprocal(input)
     elif input.dtype.kind in "iu" and (np.asarray(exponent) < 0).any():
-        raise ValueError(
+        raise RuntimeError(
             "pow: integers to negative integer powers are not allowed; got an exponent below 0. "
             "Convert the base with .float()."
         )
@@ -263,7 +272,10 @@ def _(g: Tensor, input: Any, other: Any) -> tuple[Tensor, Tensor]:
     return scaled * other, -scaled * input
 
 
-@op(method="hypot", inplace="hypot_", promote="arithmetic")
+arctan2 = atan2
+
+
+@op(method="hypot", inplace="hypot_", promote="float")
 def hypot(input: Array, other: Array) -> Array:
     """Length of the hypotenuse: sqrt(input² + other²), without overflow."""
     return np.hypot(input, other)

@@ -21,9 +21,10 @@ Min = namedtuple("min", "values indices")  # type: ignore[name-match]
 Aminmax = namedtuple("aminmax", "min max")  # type: ignore[name-match]
 
 
-def _not_empty(name: str, a: Array, dims: tuple[int, ...], given: Any) -> None:
+def _not_empty(
+    name: str, a: Array, dims: tuple[int, ...], given: Any, error: type[Exception] = IndexError
+) -> None:
     if any(a.shape[d] == 0 for d in dims) or (not dims and not a.size):
-        error = IndexError if given is not None else ShapeError
         raise error(
             f"{name}: of nothing there is no extreme: the reduced dims must not be empty; got "
             f"shape {a.shape}, dim {given}. Check that the tensor has elements first."
@@ -45,7 +46,7 @@ def _even(g: Tensor, input: Tensor, y: Tensor, dim: Any, keepdim: bool) -> Tenso
 def amax(input: Array, dim: Any = (), keepdim: bool = False) -> Array:
     """Largest element over one dim, several, or all; ties share the gradient evenly."""
     dims = check_dims("amax", dim, input.ndim)
-    _not_empty("amax", input, dims, dim if dim != () else None)
+    _not_empty("amax", input, dims, dim, ShapeError if dim in ((), None) else IndexError)
     return input.max(dims, keepdims=keepdim)
 
 
@@ -53,7 +54,7 @@ def amax(input: Array, dim: Any = (), keepdim: bool = False) -> Array:
 def amin(input: Array, dim: Any = (), keepdim: bool = False) -> Array:
     """Smallest element over one dim, several, or all; ties share the gradient evenly."""
     dims = check_dims("amin", dim, input.ndim)
-    _not_empty("amin", input, dims, dim if dim != () else None)
+    _not_empty("amin", input, dims, dim, ShapeError if dim in ((), None) else IndexError)
     return input.min(dims, keepdims=keepdim)
 
 
@@ -115,6 +116,7 @@ def _overloads(name: str, input: Tensor, dim: Any, keepdim: bool, other: Any) ->
     if dim is None:
         if not isinstance(input, Tensor):
             raise TypeError(f"{name}: input must be a Tensor; got {type(input).__name__}.")
+        _not_empty(name, input._data, (), None, ShapeError)
         return all_(input)
     return result(*along(input, dim, keepdim))
 

@@ -278,8 +278,6 @@ def _scalar(name: str, value: Any, input: Tensor) -> Tensor:
         return to(value, input.dtype)
     if not isinstance(value, (int, float)):
         raise TypeError(f"{name}: value must be a number; got {type(value).__name__}.")
-    if isinstance(value, float) and input.dtype.kind in "iu" and not value.is_integer():
-        raise RuntimeError(f"{name}: value {value} does not fit into dtype {input.dtype}.")
     return wrap(np.asarray(value).astype(input._data.dtype))
 
 

@@ -52,8 +52,6 @@ def cat(tensors: Sequence[Array], dim: int = 0) -> Array:
     ValueError
         No tensors, or sizes that differ in another dim.
     """
-    if not tensors:
-        raise ShapeError("cat: needs at least one tensor; got an empty list.")
     parts = [a for a in tensors if not _skipped(a.shape)]
     if not parts:
         return tensors[0].copy()
@@ -86,8 +84,6 @@ concat = concatenate = cat
 @op(promote="arithmetic")
 def stack(tensors: Sequence[Array], dim: int = 0) -> Array:
     """The tensors, of one shape, along a new dim."""
-    if not tensors:
-        raise ShapeError("stack: needs at least one tensor; got an empty list.")
     shapes = [a.shape for a in tensors]
     if any(s != shapes[0] for s in shapes):
         raise ShapeError(f"stack: all tensors must have one shape; got shapes {shapes}.")
@@ -235,5 +231,7 @@ def vsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
 @composite(method="unbind")
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """All entries along a dim, without that dim, as views."""
-    d = _dim_to_cut("unbind", input, dim)
+    if not input._data.ndim:
+        raise IndexError("unbind: the tensor must have at least 1 dim; got a 0-dim tensor.")
+    d = check_dim("unbind", dim, input._data.ndim)
     return tuple([select(input, d, i) for i in range(input._data.shape[d])])

@@ -20,6 +20,7 @@ __all__ = [
     "bmm",
     "cross",
     "dot",
+    "ger",
     "inner",
     "kron",
     "linear",
@@ -28,6 +29,7 @@ __all__ = [
     "mv",
     "outer",
     "trace",
+    "vdot",
 ]
 
 
@@ -144,6 +146,9 @@ def dot(input: Tensor, tensor: Tensor) -> Tensor:
     """Sum of products of two vectors of one length."""
     _want("dot", input=(input, 1), tensor=(tensor, 1))
     return matmul(input, tensor)
+
+
+vdot = dot
 
 
 @composite(method="inner")
@@ -298,6 +303,9 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
         )
     pairs = unsqueeze(input1, -1) * unsqueeze(input2, -2)
     return linear(reshape(pairs, (*a[:-1], w[1] * w[2])), reshape(weight, (w[0], -1)), bias)
+
+
+ger = outer
 
 
 @composite(method="trace")

@@ -271,15 +271,23 @@ def _(g: Tensor, input: Tensor, y: Tensor, dim: Any, keepdim: bool) -> Tensor:
 
 @op(method="all", differentiable=False)
 def all(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
-    """Whether all elements are nonzero, over one dim, several, or all of them; True of nothing."""
-    y = np.all(input, check_dims("all", dim, input.ndim), keepdims=keepdim)
+    """Whether all elements are nonzero, over one dim, several, or all of them; True of nothing.
+
+    With `dim` (), nothing is reduced.
+    """
+    dims = () if dim == () else check_dims("all", dim, input.ndim)
+    y = np.all(input, dims, keepdims=keepdim)
     return np.asarray(y, np.uint8) if input.dtype == np.uint8 else y
 
 
 @op(method="any", differentiable=False)
 def any(input: Array, dim: Any = None, keepdim: bool = False) -> Array:
-    """Whether some element is nonzero, over one dim, several, or all of them; False of nothing."""
-    y = np.any(input, check_dims("any", dim, input.ndim), keepdims=keepdim)
+    """Whether some element is nonzero, over one dim, several, or all of them; False of nothing.
+
+    With `dim` (), nothing is reduced.
+    """
+    dims = () if dim == () else check_dims("any", dim, input.ndim)
+    y = np.any(input, dims, keepdims=keepdim)
     return np.asarray(y, np.uint8) if input.dtype == np.uint8 else y
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import namedtuple
 from typing import Any
 
@@ -242,6 +243,8 @@ def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     flat = input.flatten() if dim is None else input
     d = 0 if dim is None else check_dim("median", dim, input.ndim)
     n = flat._data.shape[d] if flat.ndim else 1
+    if not n and dim is None:
+        return input.new_full((), math.nan)
     if not n:
         raise IndexError(f"median: the dim must not be empty; got shape {tuple(input.shape)}.")
     pair = sort(flat, d)

@@ -16,11 +16,16 @@ __all__ = [
     "absolute",
     "acos",
     "acosh",
+    "arccos",
+    "arccosh",
+    "arcsin",
+    "arcsinh",
+    "arctan",
+    "arctanh",
     "asin",
     "asinh",
     "atan",
     "atanh",
-    "ceil",
     "cos",
     "cosh",
     "erf",
@@ -28,8 +33,6 @@ __all__ = [
     "exp",
     "exp2",
     "expm1",
-    "floor",
-    "frac",
     "log",
     "log1p",
     "log2",
@@ -39,7 +42,6 @@ __all__ = [
     "negative",
     "positive",
     "reciprocal",
-    "round",
     "rsqrt",
     "sgn",
     "sigmoid",
@@ -50,7 +52,6 @@ __all__ = [
     "square",
     "tan",
     "tanh",
-    "trunc",
 ]
 
 
@@ -178,7 +179,7 @@ rsqrt.gradient("input", lambda g, y: g * (-0.5 * y * y * y))
 @op(method="square", inplace="square_", promote="arithmetic")
 def square(input: Array) -> Array:
     """x · x."""
-    return np.square(input)
+    return np.square(input) if input.dtype.kind != "b" else input.astype(np.int64)
 
 
 square.gradient("input", lambda g, input: g * (2 * input))
@@ -330,50 +331,6 @@ def sigmoid(input: Array) -> Array:
 sigmoid.gradient("input", lambda g, y: g * (y * (1 - y)))
 
 
-@op(method="floor", inplace="floor_", promote="arithmetic")
-def floor(input: Array) -> Array:
-    """Largest whole number not above each element. Its gradient is zero."""
-    return np.floor(input) if input.dtype.kind == "f" else input.copy()
-
-
-@op(method="ceil", inplace="ceil_", promote="arithmetic")
-def ceil(input: Array) -> Array:
-    """Smallest whole number not below each element. Its gradient is zero."""
-    return np.ceil(input) if input.dtype.kind == "f" else input.copy()
-
-
-@op(method="trunc fix", inplace="trunc_ fix_", promote="arithmetic")
-def trunc(input: Array) -> Array:
-    """Whole part of each element. Its gradient is zero."""
-    return np.trunc(input) if input.dtype.kind == "f" else input.copy()
-
-
-@op(method="round", inplace="round_", promote="arithmetic")
-def round(input: Array, *, decimals: int = 0) -> Array:
-    """Nearest value with `decimals` decimals; halves go to the even neighbour. Gradient zero."""
-    if input.dtype.kind != "f":
-        return input.copy()
-    if not decimals:
-        return np.rint(input)
-    scale = 10.0 ** (decimals if decimals > 0 else -decimals)
-    if decimals > 0:
-        return np.rint(input * scale) / scale
-    return np.rint(input / scale) * scale
-
-
-for _step in (floor, ceil, trunc, round):
-    _step.gradient("input", lambda g: zeros_like(g))
-
-
-@op(method="frac", inplace="frac_", promote="arithmetic")
-def frac(input: Array) -> Array:
-    """Fractional part: x - trunc(x), with the sign of x."""
-    return input - np.trunc(input)
-
-
-frac.gradient("input", lambda g: g)
-
-
 @op(method="nan_to_num", inplace="nan_to_num_", promote="arithmetic")
 def nan_to_num(
     input: Array, nan: float | None = None, posinf: float | None = None, neginf: float | None = None
@@ -388,3 +345,7 @@ def nan_to_num(
 
 
 nan_to_num.gradient("input", lambda g, input: g * input.isfinite())
+
+
+arcsin, arccos, arctan = asin, acos, atan
+arcsinh, arccosh, arctanh = asinh, acosh, atanh

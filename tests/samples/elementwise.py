@@ -1,4 +1,4 @@
-"""Samples of minigrad/ops/{elementwise,limits,unary}.py."""
+"""Samples of minigrad/ops/{elementwise,limits,unary,rounding}.py."""
 
 from __future__ import annotations
 
