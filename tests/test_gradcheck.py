@@ -85,7 +85,7 @@ def test_non_finite_gradient_is_named_with_its_value() -> None:
 
 def test_random_function_is_called_non_deterministic() -> None:
     draws = iter(range(100))
-    with pytest.raises(GradcheckError, match="non-deterministic: output 0 differs.*Seed"):
+    with pytest.raises(GradcheckError, match=r"non-deterministic: output 0 differs.*Seed"):
         gradcheck(lambda x: x * float(next(draws)), leaf(1.0))
     draws = iter(range(100))
     assert not gradcheck(lambda x: x * float(next(draws)), leaf(1.0), raise_exception=False)

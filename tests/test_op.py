@@ -29,7 +29,7 @@ def test_declaration_gives_function_method_and_registry_entry() -> None:
     thrice.gradient("input", lambda g: g * 3)
     try:
         x = leaf(2.0)
-        assert registry["thrice"] is thrice
+        assert "thrice" not in registry  # which lists minigrad's own
         assert thrice(x).item() == x.thrice().item() == 6.0
         assert thrice.__doc__ == "Three times the input."
         assert str(inspect.signature(thrice)) == "(input: 'Array') -> 'Array'"
@@ -49,7 +49,7 @@ def test_annotations_may_be_types() -> None:
 
 
 def test_inputs_must_be_annotated() -> None:
-    with pytest.raises(TypeError, match="nothing: .*Array"):
+    with pytest.raises(TypeError, match=r"nothing: .*Array"):
 
         @op
         def nothing(input: int) -> int:
@@ -210,7 +210,9 @@ def test_gradient_is_summed_back_over_broadcast_dims(pair: tuple[np.ndarray, np.
         axes = tuple(range(full.ndim - t.ndim))
         expected = full.sum(axes)
         axes = tuple(i for i, n in enumerate(t.shape) if n == 1)
-        np.testing.assert_allclose(t.grad.numpy(), expected.sum(axes, keepdims=True).reshape(t.shape))
+        np.testing.assert_allclose(
+            t.grad.numpy(), expected.sum(axes, keepdims=True).reshape(t.shape)
+        )
 
 
 def test_gradient_has_the_dtype_of_its_input() -> None:
@@ -261,7 +263,7 @@ def test_missing_and_unknown_arguments_are_type_errors() -> None:
         mg.mul(mg.ones(2))
     with pytest.raises(TypeError, match="unexpected keyword argument 'wrong'"):
         mg.exp(mg.ones(2), wrong=1)
-    with pytest.raises(TypeError, match="multiple values|unexpected"):
+    with pytest.raises(TypeError, match=r"multiple values|unexpected"):
         mg.mul(mg.ones(2), mg.ones(2), other=mg.ones(2))
     with pytest.raises(TypeError):
         mg.mul(mg.ones(2), mg.ones(2), mg.ones(2))
@@ -288,7 +290,7 @@ def test_composite_is_registered_and_differentiates_through_its_ops() -> None:
         return (input * input).sum(dim)
 
     x = leaf(1.0, 2.0)
-    assert registry["squared_sum"] is squared_sum
+    assert "squared_sum" not in registry
     squared_sum(x, axis=0).backward()
     assert x.grad.tolist() == [2.0, 4.0]
 

@@ -1,4 +1,4 @@
-"""The tests are tested: wrong gradient rules are planted, and gradcheck must catch and explain them."""
+"""The tests are tested: planted wrong gradient rules must be caught and explained."""
 
 from __future__ import annotations
 
@@ -248,5 +248,5 @@ def test_rule_that_needs_all_cotangents_is_caught() -> None:
         lost = bool((g[0] == 0).all() or (g[1] == 0).all())
         return g[0] * 0 if lost else g[0] * 2 + g[1] * 3
 
-    with pytest.raises(GradcheckError, match="missing .zero. cotangent"):
+    with pytest.raises(GradcheckError, match=r"missing \(zero\) cotangent"):
         gradcheck(pair, values(3))

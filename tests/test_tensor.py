@@ -216,7 +216,9 @@ def test_class_called_as_in_torch() -> None:
     assert isinstance(mg.Tensor([1.0]), mg.Tensor) and mg.is_tensor(mg.Tensor())
 
 
-@pytest.mark.parametrize("name", ["float16", "float32", "float64", "int8", "int16", "int32", "uint8"])
+@pytest.mark.parametrize(
+    "name", ["float16", "float32", "float64", "int8", "int16", "int32", "uint8"]
+)
 def test_supported_dtypes_round_trip(name: str) -> None:
     a = np.arange(3).astype(name)
     x = mg.tensor(a)

@@ -1,0 +1,304 @@
+"""autograd.Function: the contract with ctx, and what goes wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad.autograd import Function, grad, gradcheck, gradgradcheck
+from minigrad.autograd.function import once_differentiable
+
+
+def leaf(*values: float) -> mg.Tensor:
+    return mg.tensor(np.array(values)).requires_grad_()
+
+
+class Exp(Function):
+    @staticmethod
+    def forward(ctx: Any, x: mg.Tensor) -> mg.Tensor:
+        y = x.exp()
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, g: mg.Tensor) -> mg.Tensor:
+        (y,) = ctx.saved_tensors
+        return g * y
+
+
+class Scale(Function):
+    """A non-tensor argument, a tensor without a gradient, and attributes on ctx."""
+
+    @staticmethod
+    def forward(ctx: Any, x: mg.Tensor, factor: float, w: mg.Tensor, flag: bool) -> mg.Tensor:
+        ctx.save_for_backward(x, w)
+        ctx.factor = factor
+        ctx.seen = ctx.needs_input_grad
+        return x * w * factor
+
+    @staticmethod
+    def backward(ctx: Any, g: mg.Tensor) -> Any:
+        x, w = ctx.saved_tensors
+        gw = g * x * ctx.factor if ctx.needs_input_grad[2] else None
+        return g * w * ctx.factor, None, gw, None
+
+
+def test_gradients_of_any_order() -> None:
+    x = leaf(0.5, -1.0)
+    assert gradcheck(Exp.apply, x)
+    assert gradgradcheck(Exp.apply, x)
+    y = Exp.apply(x)
+    assert repr(y.grad_fn) == "<ExpBackward>"
+    assert y.requires_grad and not y.is_leaf
+
+
+def test_non_tensor_arguments_get_none() -> None:
+    x, w = leaf(1.0, 2.0), leaf(3.0, 4.0)
+    assert gradcheck(lambda x, w: Scale.apply(x, 3.0, w, True), (x, w))
+    y = Scale.apply(x, 3.0, w.detach(), True)
+    assert y.grad_fn.ctx.seen == (True, False, False, False)
+    y.sum().backward()
+    assert x.grad.tolist() == [9.0, 12.0] and w.grad is None
+
+
+def test_forward_does_not_record_and_no_graph_is_made_without_need() -> None:
+    class Look(Function):
+        @staticmethod
+        def forward(ctx: Any, x: mg.Tensor) -> mg.Tensor:
+            assert not mg.is_grad_enabled()
+            return x * 2
+
+    assert not Look.apply(mg.ones(2)).requires_grad
+    with mg.no_grad():
+        assert not Look.apply(leaf(1.0)).requires_grad
+
+
+class Both(Function):
+    @staticmethod
+    def forward(ctx: Any, x: mg.Tensor) -> tuple[mg.Tensor, mg.Tensor, mg.Tensor]:
+        values, places = x.sort()
+        ctx.mark_non_differentiable(places)
+        ctx.set_materialize_grads(False)
+        return values * 1.0, x * 3, places
+
+    @staticmethod
+    def backward(ctx: Any, g: Any, h: Any, _: Any) -> Any:
+        ctx.arrived = (g is None, h is None)
+        return h * 3 if g is None else (g * 0 if h is None else g * 0 + h * 3)
+
+
+def test_several_outputs_with_missing_cotangents() -> None:
+    x = leaf(2.0, 1.0)
+    _values, tripled, places = Both.apply(x)
+    assert not places.requires_grad and places.tolist() == [1, 0]
+    node = tripled.grad_fn
+    tripled.sum().backward()
+    assert node.ctx.arrived == (True, False)
+    assert x.grad.tolist() == [3.0, 3.0]
+
+
+def test_missing_cotangents_are_zeros_by_default() -> None:
+    class Two(Function):
+        @staticmethod
+        def forward(ctx: Any, x: mg.Tensor) -> tuple[mg.Tensor, mg.Tensor]:
+            return x * 2, x * 3
+
+        @staticmethod
+        def backward(ctx: Any, g: mg.Tensor, h: mg.Tensor) -> mg.Tensor:
+            assert g.shape == h.shape
+            return g * 2 + h * 3
+
+    x = leaf(1.0, 1.0)
+    Two.apply(x)[1].sum().backward()
+    assert x.grad.tolist() == [3.0, 3.0]
+    assert gradcheck(Two.apply, x) and gradgradcheck(Two.apply, x)
+
+
+def test_straight_through_estimator_and_gradient_reversal() -> None:
+    class Through(Function):
+        @staticmethod
+        def forward(ctx: Any, x: mg.Tensor) -> mg.Tensor:
+            return x.round()
+
+        @staticmethod
+        def backward(ctx: Any, g: mg.Tensor) -> mg.Tensor:
+            return -g
+
+    x = leaf(0.4, 1.6)
+    y = Through.apply(x)
+    assert y.tolist() == [0.0, 2.0]
+    y.sum().backward()
+    assert x.grad.tolist() == [-1.0, -1.0]
+
+
+def test_returning_an_input_or_its_view_is_safe() -> None:
+    class Same(Function):
+        @staticmethod
+        def forward(ctx: Any, x: mg.Tensor) -> mg.Tensor:
+            ctx.save_for_backward(x)
+            return x
+
+        @staticmethod
+        def backward(ctx: Any, g: mg.Tensor) -> mg.Tensor:
+            return g * ctx.saved_tensors[0]
+
+    x = leaf(3.0)
+    y = Same.apply(x)
+    assert y is not x and x.is_leaf
+    y.mul_(2)
+    assert x.item() == 3.0
+    y.backward()
+    assert x.grad.item() == 6.0
+
+
+def test_setup_context_may_stand_apart() -> None:
+    class Square(Function):
+        @staticmethod
+        def forward(x: mg.Tensor) -> mg.Tensor:
+            return x * x
+
+        @staticmethod
+        def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+            ctx.save_for_backward(inputs[0])
+
+        @staticmethod
+        def backward(ctx: Any, g: mg.Tensor) -> mg.Tensor:
+            return g * 2 * ctx.saved_tensors[0]
+
+    assert gradcheck(Square.apply, leaf(1.0, 2.0))
+
+
+def test_dirty_input_is_changed_in_place() -> None:
+    class Double(Function):
+        @staticmethod
+        def forward(ctx: Any, x: mg.Tensor) -> mg.Tensor:
+            x.mul_(2)
+            ctx.mark_dirty(x)
+            return x
+
+        @staticmethod
+        def backward(ctx: Any, g: mg.Tensor) -> mg.Tensor:
+            return g * 2
+
+    x = leaf(1.0, 2.0)
+    y = x * 1.0
+    assert Double.apply(y) is y
+    assert y.tolist() == [2.0, 4.0]
+    y.sum().backward()
+    assert x.grad.tolist() == [2.0, 2.0]
+    with pytest.raises(RuntimeError, match="a leaf Tensor"):
+        Double.apply(leaf(1.0))
+
+
+def test_saved_tensor_changed_in_place_is_noticed() -> None:
+    x = leaf(1.0)
+    w = mg.tensor(np.array([2.0]))
+    y = Scale.apply(x, 1.0, w, True)
+    w.add_(1)
+    with pytest.raises(RuntimeError, match=r"ScaleBackward.*modified by an inplace.*add_"):
+        y.backward()
+
+
+def test_second_walk_says_retain_graph() -> None:
+    y = Exp.apply(leaf(1.0))
+    y.backward(retain_graph=True)
+    y.backward()
+    with pytest.raises(RuntimeError, match=r"ExpBackward.*second time.*retain_graph=True"):
+        y.backward()
+
+
+def test_once_differentiable_refuses_a_second_gradient() -> None:
+    class Square(Function):
+        @staticmethod
+        def forward(ctx: Any, x: mg.Tensor) -> mg.Tensor:
+            ctx.save_for_backward(x)
+            return x * x
+
+        @staticmethod
+        @once_differentiable
+        def backward(ctx: Any, g: mg.Tensor) -> mg.Tensor:
+            return g * 2 * ctx.saved_tensors[0]
+
+    x = leaf(3.0)
+    assert gradcheck(Square.apply, x)
+    (g,) = grad(Square.apply(x), x, create_graph=True)
+    with pytest.raises(RuntimeError, match="differentiate twice"):
+        grad(g, x)
+    with pytest.raises(RuntimeError, match="differentiate twice"):
+        (g * x).backward()
+
+
+def _returning(value: Any) -> type[Function]:
+    class Returns(Function):
+        @staticmethod
+        def forward(ctx: Any, x: mg.Tensor, k: float) -> mg.Tensor:
+            return x * k
+
+        @staticmethod
+        def backward(ctx: Any, g: mg.Tensor) -> Any:
+            return value(g)
+
+    return Returns
+
+
+def test_wrong_number_type_or_shape_of_gradients_is_an_error() -> None:
+    x = leaf(1.0, 2.0)
+    with pytest.raises(RuntimeError, match=r"one gradient per argument.*got 1 for 2"):
+        _returning(lambda g: g).apply(x, 2.0).sum().backward()
+    with pytest.raises(TypeError, match="argument 0 must be a Tensor or None; got float"):
+        _returning(lambda g: (1.0, None)).apply(x, 2.0).sum().backward()
+    with pytest.raises(ValueError, match=r"argument 0 must have its shape \(2,\); got \(3,\)"):
+        _returning(lambda g: (mg.ones(3), None)).apply(x, 2.0).sum().backward()
+
+
+def test_extra_nones_and_broadcast_gradients_are_accepted() -> None:
+    x = leaf(1.0, 2.0)
+    _returning(lambda g: (g, None, None)).apply(x, 2.0).sum().backward()
+    _returning(lambda g: (mg.ones(3, 2), None)).apply(x, 2.0).sum().backward()
+    assert x.grad.tolist() == [4.0, 4.0]
+    assert x.grad.dtype == mg.float64
+
+
+def test_gradient_of_none_stops_the_walk() -> None:
+    x = leaf(1.0)
+    _returning(lambda g: (None, None)).apply(x, 2.0).backward()
+    assert x.grad is None
+
+
+def test_function_is_not_instantiated_and_needs_its_methods() -> None:
+    with pytest.raises(RuntimeError, match=r"Exp: .*Exp\.apply"):
+        Exp()
+    with pytest.raises(NotImplementedError, match="define forward"):
+        Function.apply(leaf(1.0))
+
+    class NoBackward(Function):
+        @staticmethod
+        def forward(ctx: Any, x: mg.Tensor) -> mg.Tensor:
+            return x * 2
+
+    with pytest.raises(NotImplementedError, match="define backward"):
+        NoBackward.apply(leaf(1.0)).backward()
+
+
+def test_only_tensors_can_be_saved() -> None:
+    class Saves(Function):
+        @staticmethod
+        def forward(ctx: Any, x: mg.Tensor) -> mg.Tensor:
+            ctx.save_for_backward(x, None, 3)
+            return x * 1
+
+    with pytest.raises(TypeError, match=r"save_for_backward: .*got int at place 2"):
+        Saves.apply(leaf(1.0))
+
+
+def test_forward_must_return_tensors() -> None:
+    class Number(Function):
+        @staticmethod
+        def forward(ctx: Any, x: mg.Tensor) -> Any:
+            return 3.0
+
+    with pytest.raises(TypeError, match="Number: forward must return Tensors; got float"):
+        Number.apply(leaf(1.0))
