@@ -1,7 +1,8 @@
 """In-place changes: right, or an error. How `x.mul_(y)`, `x[i] = y` and views enter the graph.
 
-An in-place call computes the op out of place, writes the result into the tensor's buffer, and gives
-the tensor the result's place in the graph. Every change counts up the buffer's version, so that a
+An in-place call computes the op out of place, writes the result into the tensor's buffer (or, where
+nothing else can see that buffer, takes over the result's), and gives the tensor the result's place
+in the graph. Every change counts up the buffer's version, so that a
 backward pass that needs an overwritten value finds out. A change to a view also changes its base:
 the base gets a new node that scatters the view into it, and views of that base look themselves up
 again when they are next used.
@@ -35,7 +36,8 @@ def in_place(call: Callable[..., Any], name: str) -> Callable[..., Tensor]:
             _write(self, out, name)
             return self
         check_in_place(self, name)
-        source = wrap(self._data.copy())  # a rule may need the value from before the change
+        needed = _needs_old_value(call) or any([a is self for a in args])
+        source = wrap(self._data.copy() if needed else self._data)
         source._node, source._rg = self._node, self._rg
         args = tuple([source if a is self else a for a in args])
         replace(self, call(source, *args, **kwargs), name)
@@ -44,6 +46,12 @@ def in_place(call: Callable[..., Any], name: str) -> Callable[..., Tensor]:
     method.__name__ = name
     method.__doc__ = f"In-place version of `{getattr(call, '__name__', name)}`; returns self."
     return method
+
+
+def _needs_old_value(call: Any) -> bool:
+    """Whether a gradient rule of `call` may name the input that is about to change."""
+    op = getattr(call, "op", None)
+    return op is None or any([("input", 0) in rule.fetch for rule in op.rules])
 
 
 def concerns_graph(t: Tensor) -> bool:
@@ -66,6 +74,8 @@ def check_in_place(t: Tensor, name: str) -> None:
 def replace(t: Tensor, out: Tensor, name: str) -> None:
     """Write `out` into `t` and give `t` its place in the graph; a base of `t` follows."""
     base = t._base
+    if base is None and _take_over(t, out, name):
+        return
     _write(t, out, name)
     if base is None:
         t._node, t._rg = out._node, out._rg
@@ -81,6 +91,22 @@ def replace(t: Tensor, out: Tensor, name: str) -> None:
         base._node, base._rg = new._node, new._rg
     t._seen = -1
     _refresh(t)
+
+
+def _take_over(t: Tensor, out: Tensor, name: str) -> bool:
+    """Let `t` have the buffer of `out` if no view, node or array outside can see its own.
+
+    Whatever shares a tensor's memory gives it a cell, and leaves may share it with the user.
+    """
+    a, b = t._data, out._data
+    hidden = t._cell is None and t._node is not None and b.base is None
+    if not hidden or a.strides != b.strides or a.shape != b.shape or a.dtype != b.dtype:
+        return False
+    t._data, t._node, t._rg, t._cell = b, out._node, out._rg, out._share_cell()
+    bump(t, name)
+    if out._node is not None:  # what the node kept of its output is the new value
+        out._node.out_cells = [(cell, cell.version) for cell, _ in out._node.out_cells]
+    return True
 
 
 def refresh_view(view: Tensor) -> None:

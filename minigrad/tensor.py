@@ -202,6 +202,8 @@ class Tensor(Installed):
                 "numpy: this tensor requires grad, and what NumPy computes is not recorded. Use "
                 "tensor.detach().numpy()."
             )
+        if self._node is not None:
+            self._share_cell()  # the buffer is seen from outside now
         return self._data
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
@@ -312,6 +314,8 @@ class Tensor(Installed):
     @property
     def data(self) -> Tensor:
         """The same memory without a graph; changes through it are not tracked."""
+        if self._node is not None:
+            self._share_cell()  # the buffer is seen from outside now
         return wrap(self._data)
 
     @data.setter
