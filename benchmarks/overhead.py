@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -33,7 +34,7 @@ def overhead(libraries: dict[str, ModuleType]) -> list[Result]:
         for library, lib in libraries.items():
             x = lib.tensor(a, requires_grad=True)
             y = lib.tensor(b)
-            calls[library] = lambda op=op, x=x, y=y: op(x, y)
+            calls[library] = partial(op, x, y)
             steps[library] = _chain_backward(lib, op, x, y)
         results.append(Result(f"{name}, recorded", in_turn(calls), "us"))
         took = {n: t / CHAIN for n, t in in_turn(steps).items()}

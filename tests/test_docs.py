@@ -25,7 +25,8 @@ def blocks(page: Path, language: str) -> list[tuple[int, str]]:
     text = page.read_text(encoding="utf-8")
     found = FENCE.finditer(text)
     return [
-        (text[: m.start(3)].count("\n") + 1, textwrap.dedent(m[3])) for m in found if m[2] == language
+        (text[: m.start(3)].count("\n") + 1, textwrap.dedent(m[3]))
+        for m in found if m[2] == language
     ]
 
 

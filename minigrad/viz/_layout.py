@@ -55,8 +55,8 @@ def layered(
     weight = [1.0 if above[i] else 0.05 for i in range(len(layer))]
     x = [0.0] * len(layer)
     for row in rows:
-        for place, i in enumerate(row):
-            x[i] = place * 50.0
+        for k, i in enumerate(row):
+            x[i] = k * 50.0
     for sweep in range(SWEEPS):
         down = sweep % 2 == 0
         order = range(len(rows)) if down else range(len(rows) - 1, -1, -1)
@@ -92,7 +92,7 @@ def spread(
         room.append(room[-1] + (a + b) / 2 + GAP)
     pools: list[tuple[float, float, int]] = []  # mean, weight, count
     for k, (w, r) in enumerate(zip(wish, room)):
-        mean, heavy, count = w - r, weights[k] if weights is not None else 1.0, 1
+        mean, heavy, count = w - r, weights[k] if weights else 1.0, 1
         while pools and pools[-1][0] > mean:
             m, h, c = pools.pop()
             mean, heavy, count = (mean * heavy + m * h) / (heavy + h), heavy + h, count + c

@@ -151,7 +151,8 @@ def graph(tensor: Tensor, params: Mapping[str, Tensor] | Any = None) -> Graph:
 
 def _oldest_first(root: Node) -> list[Any]:
     """The nodes and leaves that `root` was made from, each before what was made from it."""
-    nodes, leaves = {root}, {}
+    nodes = {root}
+    leaves: dict[Tensor, None] = {}  # in the order of their discovery
     stack = [root]
     while stack:
         for edge in stack.pop().inputs:

@@ -118,6 +118,9 @@ def feature_maps(
             "of a batch, as in images[0]."
         )
     seen, scores = _activations(model, wrap(x))
+    for kind in ("Norm", "Conv"):  # what ReLU makes of them says more
+        if len(seen) > columns:
+            seen = [(name, a) for name, a in seen if kind not in name]
     if len(seen) > columns:
         pick = np.linspace(0, len(seen) - 1, columns).round().astype(int)
         seen = [seen[i] for i in pick]
@@ -151,15 +154,16 @@ def _activations(model: Any, x: Tensor) -> tuple[list[tuple[str, np.ndarray]], n
 
     def watch(name: str) -> Callable[[Any, Any, Any], None]:
         def hook(module: Any, inputs: Any, output: Any) -> None:
-            if isinstance(output, Tensor) and output.ndim == 4:
+            # 1×1 maps are numbers, not pictures.
+            if isinstance(output, Tensor) and output.ndim == 4 and output[0, 0].numel() > 1:
                 a = output.detach().numpy()[0].copy()
                 if a.shape != seen[-1][1].shape or not np.array_equal(a, seen[-1][1]):
-                    seen.append((name, a))
+                    seen.append((name.removesuffix("2d").removeprefix("Adaptive"), a))
 
         return hook
 
     hooks = [
-        m.register_forward_hook(watch(type(m).__name__.removesuffix("2d")))
+        m.register_forward_hook(watch(type(m).__name__))
         for m in model.modules() if not any(True for _ in m.children())
     ]
     modes = [(m, m.training) for m in model.modules()]

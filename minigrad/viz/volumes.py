@@ -40,8 +40,8 @@ def volumes(
     """Draw the network as volumes in a row: height up, width into the page, depth to the right.
 
     Heights and widths share one scale, depths another, both written below. Layers that leave the
-    shape alone (normalisation, activation, dropout) are named above the volume they work on; what
-    `Flatten` does is not drawn. The small box in a volume is what one output of the next sees.
+    shape alone (normalisation, activation) are named above the volume they work on; `Flatten` and
+    `Dropout` are not drawn. The small box in a volume is what one output of the next layer sees.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def volumes(
         low = middle - (h + t) / 2
         _box(ax, left, low, w, h, s, t, COLOURS.get(v.kind, COLOURS["other"]))
         centre = left + (w + s) / 2
-        style = {"size": SMALL, "color": INK, "ha": "center"}
+        style: Any = {"size": SMALL, "color": INK, "ha": "center"}
         ax.text(centre, low + h + t + 0.06, v.label, va="bottom", **style)
         ax.text(centre, low - 0.06, captions[i], va="top", **style)
         if v.window is not None and i + 1 < len(row):
@@ -184,11 +184,11 @@ def _merge(layers: Iterable[tuple[str, Any, tuple[int, ...], tuple[int, ...]]]) 
     for name, layer, before, after in layers:
         if not row:
             row.append(Volume(*_chw(before), "image" if len(before) == 3 else "input", "input"))
-        if name in ("Flatten", "Unflatten", "Identity"):
+        if name in ("Flatten", "Unflatten", "Identity", "Dropout"):
             continue
         kind = _kind(name)
         window = getattr(layer, "kernel_size", None)
-        short = name.removesuffix("2d").removesuffix("1d")
+        short = name.removesuffix("2d").removesuffix("1d").removeprefix("Adaptive")
         last = row[-1]
         if kind == "other" and _chw(after) == (last.depth, last.height, last.width):
             if last.kind != "input":
