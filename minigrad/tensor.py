@@ -8,16 +8,16 @@ the class's attribute, so that a plain result costs three stores.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from . import dtypes
+from .described import Described, check_dim
 from .engine import Node, Output
 from .errors import ShapeError
-from .installed import Installed
-from .values import CPU, RemovableHandle, Size, device
+from .values import RemovableHandle
 
 __all__ = ["Cell", "Tensor", "check_dim", "edge_of", "wrap"]
 
@@ -32,7 +32,7 @@ class Cell:
         self.where = ""
 
 
-class Tensor(Installed):
+class Tensor(Described):
     """A multi-dimensional array that can record what was done to it.
 
     Make one with `minigrad.tensor`, `zeros`, `randn`, `from_numpy`, ... . Calling the class
@@ -62,160 +62,6 @@ class Tensor(Installed):
         else:
             array = np.empty(data or (0,), dtypes.get_default_dtype())
         self._data, self._node, self._rg = array, None, False
-
-    # what it is ------------------------------------------------------------------------------
-
-    @property
-    def shape(self) -> Size:
-        """Sizes of all dims."""
-        return Size(self._data.shape)
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """NumPy's dtype of the elements."""
-        return self._data.dtype
-
-    @property
-    def device(self) -> device:
-        """Always `cpu`."""
-        return CPU
-
-    @property
-    def ndim(self) -> int:
-        """Number of dims."""
-        return self._data.ndim
-
-    @property
-    def itemsize(self) -> int:
-        """Bytes of one element."""
-        return self._data.itemsize
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of all elements."""
-        return self._data.nbytes
-
-    @property
-    def is_cuda(self) -> bool:
-        """Always False."""
-        return False
-
-    def size(self, dim: int | None = None) -> Any:
-        """All sizes, or that of one dim."""
-        return self.shape if dim is None else self._data.shape[check_dim("size", dim, self.ndim)]
-
-    def dim(self) -> int:
-        """Number of dims."""
-        return self._data.ndim
-
-    def numel(self) -> int:
-        """Number of elements."""
-        return self._data.size
-
-    nelement = numel
-
-    def element_size(self) -> int:
-        """Bytes of one element."""
-        return self._data.itemsize
-
-    def stride(self, dim: int | None = None) -> Any:
-        """Steps between neighbours along each dim, in elements."""
-        steps = tuple(s // self._data.itemsize for s in self._data.strides)
-        return steps if dim is None else steps[check_dim("stride", dim, self.ndim)]
-
-    def is_contiguous(self) -> bool:
-        """Whether elements lie in row-major order without gaps."""
-        return self._data.flags.c_contiguous
-
-    def data_ptr(self) -> int:
-        """Address of the first element."""
-        return self._data.ctypes.data
-
-    def is_inference(self) -> bool:
-        """Whether this tensor was made inside `inference_mode`."""
-        return self._inference
-
-    def is_floating_point(self) -> bool:
-        """Whether the dtype is a floating one."""
-        return self._data.dtype.kind == "f"
-
-    def __len__(self) -> int:
-        if not self._data.ndim:
-            raise TypeError("len() of a 0-dim tensor: it holds one number; use .item() to get it.")
-        return len(self._data)
-
-    def __iter__(self) -> Iterator[Tensor]:
-        if not self._data.ndim:
-            raise TypeError(
-                "iteration over a 0-dim tensor: it holds one number; use .item() to get it."
-            )
-        return iter([self[i] for i in range(len(self._data))])
-
-    def __hash__(self) -> int:
-        return id(self)
-
-    def __bool__(self) -> bool:
-        if self._data.size != 1:
-            raise RuntimeError(
-                f"bool: only a tensor with one element is true or false; got shape {self.shape}. "
-                "Use .any() or .all()."
-            )
-        return bool(self._data.reshape(()))
-
-    def __repr__(self) -> str:
-        from .printing import tensor_repr
-
-        return tensor_repr(self)
-
-    def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if spec and not self._data.ndim else repr(self)
-
-    # values out ------------------------------------------------------------------------------
-
-    def item(self) -> Any:
-        """The one element as a Python number."""
-        if self._data.size != 1:
-            raise RuntimeError(
-                f"item: the tensor must have one element; got shape {self.shape}. Use .tolist()."
-            )
-        return self._data.item()
-
-    def __float__(self) -> float:
-        return float(self.item())
-
-    def __int__(self) -> int:
-        return int(self.item())
-
-    def __index__(self) -> int:
-        if self._data.dtype.kind not in "iub":
-            raise TypeError(f"index: only integer tensors can be an index; got dtype {self.dtype}.")
-        return int(self.item())
-
-    def tolist(self) -> Any:
-        """Nested Python lists of numbers (a number for a 0-dim tensor)."""
-        return self._data.tolist()
-
-    def numpy(self, *, force: bool = False) -> np.ndarray:
-        """The elements as an ndarray that shares memory with this tensor."""
-        if self._rg and not force:
-            raise RuntimeError(
-                "numpy: this tensor requires grad, and what NumPy computes is not recorded. Use "
-                "tensor.detach().numpy()."
-            )
-        if self._node is not None:
-            self._share_cell()  # the buffer is seen from outside now
-        return self._data
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        return np.array(self.numpy(), dtype=dtype, copy=copy)
-
-    def __dlpack__(self, **options: Any) -> Any:
-        if self._rg:
-            raise BufferError("__dlpack__: this tensor requires grad. Export tensor.detach().")
-        return self._data.__dlpack__(**options)
-
-    def __dlpack_device__(self) -> Any:
-        return self._data.__dlpack_device__()
 
     def __reduce__(self) -> Any:
         if self._node is not None:
@@ -421,16 +267,6 @@ def wrap(array: np.ndarray) -> Tensor:
     return t
 
 
-def check_dim(op: str, dim: int, ndim: int) -> int:
-    """`dim` counted from the front; IndexError outside [-ndim, ndim)."""
-    n = max(ndim, 1)
-    if isinstance(dim, (bool, float)) or not hasattr(dim, "__index__"):
-        raise TypeError(f"{op}: dim must be an int; got {dim!r}.")
-    if not -n <= dim < n:
-        raise IndexError(f"{op}: dim must be in [{-n}, {n - 1}]; got dim {dim} for {ndim} dims.")
-    return dim % n
-
-
 def _refresh(t: Tensor) -> None:
     """Bring a view's place in the graph up to date after its buffer was changed in place."""
     if t._base is not None and t._cell is not None and t._seen != t._cell.version:
@@ -443,14 +279,3 @@ def edge_of(t: Tensor) -> Any:
     """Where a cotangent of `t` goes: its node, itself if it is a leaf, None if it needs none."""
     _refresh(t)
     return (t._node or t) if t._rg else None
-
-
-def __getattr__(name: str) -> Any:  # names that moved; goes away
-    if name.startswith("__"):
-        raise AttributeError(name)
-    from . import convert, differentiate, values
-
-    for m in (convert, differentiate, values):
-        if name in m.__all__:
-            return getattr(m, name)
-    raise AttributeError(name)
