@@ -15,7 +15,7 @@ ROOT = Path(__file__).parent.parent / "minigrad"
 # A room (a module, or a folder with all that is in it) may import itself and what stands to its
 # right, also inside functions.
 BASE = "errors dtypes _files"
-CORE = f"{BASE} engine values tensor convert installed"
+CORE = f"{BASE} engine values described tensor convert installed"
 OPS = f"{CORE} call record inplace op differentiate kernels ops random _tree"
 ARROWS = {
     "errors": "",
@@ -23,6 +23,7 @@ ARROWS = {
     "engine": "errors",
     "values": BASE,
     "kernels": BASE,
+    "described": f"{BASE} installed values",
     "tensor": CORE,
     "convert": CORE,
     "record": CORE,
@@ -42,6 +43,7 @@ ARROWS = {
 }
 # Knots of the core: imported only inside functions, when the whole package is there.
 LATER = {
+    "described": "printing",
     "tensor": "inplace printing differentiate op ops record",
     "inplace": "op",
     "op": "inplace",
