@@ -112,7 +112,12 @@ def run(op: Op, values: list[Any]) -> Any:
     if mode.recording:
         if (
             op.differentiable
-            and any([t is not None and t.__class__ not in SCALARS and _joins(t) for t in tensors])
+            and any(
+                [
+                    t is not None and t.__class__ not in SCALARS and (t._rg or _late(t))
+                    for t in tensors
+                ]
+            )
             and any([o._data.dtype.kind == "f" for o in outs])
         ):
             record(op, outs, tensors, settings, parts[many:])
@@ -122,14 +127,9 @@ def run(op: Op, values: list[Any]) -> Any:
     return outs[0] if many == 1 else tuple(outs)
 
 
-def _joins(t: Tensor) -> bool:
-    """Whether gradients flow into `t`, which may be a view of a base that has changed since."""
-    return t._rg if t._base is None else edge_of(t) is not None
-
-
-def _late(z: Any) -> bool:
-    """`_joins` for a second operand whose flag was False: only a view may be out of date."""
-    return z.__class__ not in SCALARS and z._base is not None and _joins(z)
+def _late(t: Any) -> bool:
+    """Whether gradients flow into `t` although its flag said no: a view whose base has changed."""
+    return t.__class__ not in SCALARS and t._base is not None and edge_of(t) is not None
 
 
 def _mark_inference(out: Tensor) -> None:
@@ -187,7 +187,7 @@ def elementwise(op: Op) -> Callable[..., Any]:
         out._data = y if y.__class__ is Array else np.asarray(y)
         out._node, out._rg = None, False
         if mode.recording:
-            if record and (x._rg or (x._base is not None and _joins(x))):
+            if record and (x._rg or (x._base is not None and _late(x))):
                 record_elementwise(op, out, x, None, args, defaults)
         elif mode.inference:
             _mark_inference(out)
@@ -220,7 +220,7 @@ def elementwise(op: Op) -> Callable[..., Any]:
         out._data = y if y.__class__ is Array else np.asarray(y)
         out._node, out._rg = None, False
         if mode.recording:
-            if record and (needs or (x._base is not None and _joins(x)) or _late(z)):
+            if record and (needs or (x._base is not None and _late(x)) or _late(z)):
                 record_elementwise(op, out, x, z, args, defaults)
         elif mode.inference:
             _mark_inference(out)
