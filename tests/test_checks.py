@@ -101,6 +101,13 @@ def test_output_of_another_dtype_is_found() -> None:
         checks.check_dtypes(doubled(lambda x: 2.0 * x.astype("f8")), CASE, *SAMPLE, mg.float32)
 
 
+def test_float32_gradient_of_another_algorithm_is_found() -> None:
+    wrong = doubled(rule=lambda g: g * (2.001 if g.dtype == mg.float32 else 2))
+    checks.check_gradient(wrong, CASE, *SAMPLE)
+    with pytest.raises(AssertionError, match="float32 gradient 0: off by"):
+        checks.check_precision(wrong, CASE, *SAMPLE)
+
+
 def test_dependence_on_memory_layout_is_found() -> None:
     def by_address(x: Array) -> Array:
         return 2 * x if x.flags.c_contiguous else 2 * np.ascontiguousarray(x)[::-1]

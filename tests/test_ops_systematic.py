@@ -7,12 +7,12 @@ from functools import reduce
 from pathlib import Path
 from typing import Any
 
-import minigrad.nn.functional  # noqa: F401  (declares the neural ops)
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import minigrad.nn.functional  # noqa: F401  (declares the neural ops)
 from minigrad.op import registry
 from minigrad.testing import checks
 from minigrad.testing.analytic import cotangent
@@ -104,6 +104,8 @@ def test_dtype_layout_and_inputs_are_respected(name: str) -> None:
     def check(sample: Any) -> None:
         for dtype in case.dtypes:
             checks.check_dtypes(registry[name], case, *sample, np.dtype(dtype))
+        if case.grad and "float32" in case.dtypes and not case.random:
+            checks.check_precision(registry[name], case, *sample)
         checks.check_unmutated(registry[name], case, *sample)
         checks.check_deterministic(registry[name], case, *sample)
         if not case.random:

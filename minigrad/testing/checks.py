@@ -27,6 +27,7 @@ __all__ = [
     "check_layouts",
     "check_linear",
     "check_oracle",
+    "check_precision",
     "check_second_gradient",
     "check_unmutated",
     "layouts",
@@ -233,6 +234,18 @@ def check_dtypes(fn: Callable[..., Any], case: Any, args: Any, kwargs: Any, dtyp
         if g is not None:
             assert g.dtype == t._data.dtype, f"gradient {i} is {g.dtype} for a {t.dtype} input."
             assert g.shape == t._data.shape, f"gradient {i} is {g.shape} for shape {t.shape}."
+
+
+def check_precision(fn: Callable[..., Any], case: Any, args: Any, kwargs: Any) -> None:
+    """Float32 gradients agree with float64's: single precision may take another algorithm.
+
+    A gradient adds up products of intermediate values of both passes, hence the factor of 8.
+    """
+    call = _Call(fn, case, args, kwargs)
+    low, high = (call.gradients(call.given.tensors(call.given.cast(d))) for d in ("f4", "f8"))
+    for i, (g, h) in enumerate(zip(low, high)):
+        if g is not None and h is not None:
+            assert_close(f"float32 gradient {i}", g, h, np.float32, 8 * call.given.terms + 256)
 
 
 def layouts(a: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
