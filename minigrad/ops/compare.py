@@ -97,9 +97,12 @@ def _differs(self: Tensor, other: Any) -> Any:
         return NotImplemented
 
 
-Tensor.__eq__ = _equals  # type: ignore[method-assign]
-Tensor.__ne__ = _differs  # type: ignore[method-assign]
-Tensor.__contains__ = lambda self, value: bool(eq(self, value).any())  # type: ignore[attr-defined]
+def _contains(self: Tensor, value: Any) -> bool:
+    return bool(eq(self, value).any())
+
+
+for _name, _method in (("__eq__", _equals), ("__ne__", _differs), ("__contains__", _contains)):
+    setattr(Tensor, _name, _method)
 
 
 @op(method="logical_and", inplace="logical_and_", promote="arithmetic", differentiable=False)

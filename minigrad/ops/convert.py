@@ -146,10 +146,14 @@ def numel(input: Tensor) -> int:
 # overwriting ---------------------------------------------------------------------------------
 
 
+def _overlaps(a: Array) -> bool:
+    return any(step == 0 and n > 1 for n, step in zip(a.shape, a.strides))
+
+
 def writable(t: Tensor, name: str) -> Array:
     """The buffer of `t`, if every element has its own place in memory that may be written."""
     a = t._data
-    if not a.flags.writeable or (0 in a.strides and a.size > 1):
+    if not a.flags.writeable or (0 in a.strides and _overlaps(a)):
         raise RuntimeError(
             f"{name}: several elements of this tensor share one memory location (it was expanded), "
             "or its memory is read-only. Use .clone() first."

@@ -62,15 +62,15 @@ def _(g: Tensor, input: Tensor, y: Tensor, ord: float, dim: Any, keepdim: bool) 
     if ord == 1:
         return g * input.sign()
     y = spread(y, shape, dim, keepdim)
-    if ord == 2:
-        return input * (g / y).masked_fill(y == 0, 0.0)
+    if ord == 2:  # dividing by inf: zero at the zero vector, and so are the derivatives
+        return input * (g / y.masked_fill(y == 0, math.inf))
     if ord in (math.inf, -math.inf):
         hit = to(input.abs() == y, input.dtype)
         dims = check_dims("linalg.vector_norm", dim, len(shape))
         return input.sign() * (hit / hit.sum(dims, True)) * g
     size = input.abs()
     power = (size ** (ord - 1)).masked_fill(input == 0, 0.0)
-    return input.sign() * power * (g / y ** (ord - 1)).masked_fill(y == 0, 0.0)
+    return input.sign() * power * (g / (y ** (ord - 1)).masked_fill(y == 0, math.inf))
 
 
 def _matrix_norm(input: Tensor, ord: Any, dims: tuple[int, ...], keepdim: bool) -> Tensor:

@@ -132,7 +132,8 @@ def einsum(equation: Any, *operands: Any) -> Tensor:
         The equation does not fit the operands.
     """
     if not isinstance(equation, str):
-        equation, operands = _sublists((equation, *operands))
+        equation, given = _sublists((equation, *operands))
+        operands = tuple(given)
     elif len(operands) == 1 and isinstance(operands[0], (list, tuple)):
         operands = tuple(operands[0])
     if not operands:

@@ -225,7 +225,7 @@ def pow(input: Array, exponent: Array) -> Array:
     RuntimeError
         An integer to a negative integer power.
     """
-    if exponent.__class__ in (int, float):  # the common powers, without libm's pow
+    if isinstance(exponent, (int, float)):  # the common powers, without libm's pow
         if exponent == 2:
             return np.square(input)
         if exponent == 0.5:

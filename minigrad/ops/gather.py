@@ -233,7 +233,7 @@ def index_copy(input: Array, dim: int, index: Array, source: Array) -> Array:
     return y
 
 
-index_copy.gradient("input", lambda g, dim, index: index_fill(g, dim, index, 0.0))
+index_copy.gradient("input", lambda g, dim, index: g.index_fill(dim, index, 0.0))
 
 
 @index_copy.gradient("source")
@@ -250,7 +250,7 @@ def _index_fill(input: Array, dim: int, index: Array, value: Array) -> Array:
     return y
 
 
-_index_fill.gradient("input", lambda g, dim, index: index_fill(g, dim, index, 0.0))
+_index_fill.gradient("input", lambda g, dim, index: g.index_fill(dim, index, 0.0))
 _index_fill.gradient("value", lambda g, dim, index: index_select(g, dim, index.unique()).sum())
 
 

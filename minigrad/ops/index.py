@@ -254,7 +254,7 @@ def _put_checked(input: Tensor, value: Tensor, index: Any) -> Tensor:
     return _put(input, value, index)
 
 
-Tensor.__setitem__ = _setitem  # type: ignore[method-assign]
+Tensor.__setitem__ = _setitem  # type: ignore[method-assign,assignment]
 
 
 @composite(method="index_put", inplace="index_put_")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -262,7 +261,7 @@ def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
 # in place ------------------------------------------------------------------------------------
 
 
-def _filler(draw: Callable[..., np.ndarray]) -> None:
+def _filler(draw: Any) -> None:
     name = draw.__name__[1:]
     setattr(Tensor, name, draw)
     draw.__name__ = name

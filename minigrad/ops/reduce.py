@@ -185,7 +185,7 @@ def std(
 def _(
     g: Tensor, input: Tensor, y: Tensor, dim: Any, unbiased: Any, keepdim: bool, correction: Any
 ) -> Tensor:
-    half = (g / (2 * y)).masked_fill(y == 0, 0.0)
+    half = g / (2 * y).masked_fill(y == 0, math.inf)  # zero at 0, and so are its derivatives
     return _variance_slope(half, input, dim, unbiased, keepdim, correction)
 
 

@@ -319,7 +319,7 @@ def expand(input: Array, size: Any) -> Array:
     return np.broadcast_to(input, tuple(shape))
 
 
-expand.gradient("input", lambda g, input_shape: sum_to_size(g, input_shape))
+expand.gradient("input", lambda g, input_shape: g.sum_to_size(input_shape))
 takes_sizes(expand, "expand")
 
 

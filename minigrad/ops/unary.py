@@ -80,7 +80,7 @@ def abs(input: Array) -> Array:
     return np.abs(input)
 
 
-abs.gradient("input", lambda g, input: g * sign(input))
+abs.gradient("input", lambda g, input: g * input.sign())
 absolute = abs
 
 
@@ -200,7 +200,7 @@ def sin(input: Array) -> Array:
     return np.sin(input)
 
 
-sin.gradient("input", lambda g, input: g * cos(input))
+sin.gradient("input", lambda g, input: g * input.cos())
 
 
 @op(method="cos", inplace="cos_", promote="float")
@@ -254,7 +254,7 @@ def sinh(input: Array) -> Array:
     return np.sinh(input)
 
 
-sinh.gradient("input", lambda g, input: g * cosh(input))
+sinh.gradient("input", lambda g, input: g * input.cosh())
 
 
 @op(method="cosh", inplace="cosh_", promote="float")
