@@ -61,7 +61,7 @@ from .engine import (
     set_grad_enabled,
 )
 from .kernels.jit import get_num_threads, set_num_threads, warmup
-from .ops.activation import celu, hardshrink, prelu, relu, selu, threshold
+from .ops.activation import celu, selu
 from .ops.adaptive_pool import adaptive_avg_pool1d, adaptive_max_pool1d
 from .ops.compare import *
 from .ops.conv import conv1d, conv2d, conv_transpose1d, conv_transpose2d
@@ -78,8 +78,9 @@ from .ops.index import *
 from .ops.join import *
 from .ops.limits import *
 from .ops.linalg import *
-from .ops.loss import cosine_similarity
+from .ops.margin_loss import cosine_similarity
 from .ops.norm import batch_norm, instance_norm
+from .ops.piecewise import hardshrink, prelu, relu, threshold
 from .ops.pool import avg_pool1d, max_pool1d, max_pool2d
 from .ops.random import *
 from .ops.rearrange import *

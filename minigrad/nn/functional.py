@@ -7,23 +7,13 @@ from ..ops.activation import (
     elu,
     gelu,
     glu,
-    hardshrink,
-    hardsigmoid,
-    hardswish,
-    hardtanh,
-    leaky_relu,
     logsigmoid,
     mish,
-    prelu,
-    relu,
-    relu6,
     selu,
     silu,
     softplus,
-    softshrink,
     softsign,
     tanhshrink,
-    threshold,
 )
 from ..ops.adaptive_pool import (
     adaptive_avg_pool1d,
@@ -39,18 +29,32 @@ from ..ops.linalg import linear
 from ..ops.loss import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
-    cosine_embedding_loss,
-    cosine_similarity,
-    hinge_embedding_loss,
     huber_loss,
     kl_div,
     l1_loss,
     mse_loss,
-    multi_margin_loss,
     smooth_l1_loss,
+)
+from ..ops.margin_loss import (
+    cosine_embedding_loss,
+    cosine_similarity,
+    hinge_embedding_loss,
+    multi_margin_loss,
 )
 from ..ops.norm import batch_norm, instance_norm
 from ..ops.pad import pad
+from ..ops.piecewise import (
+    hardshrink,
+    hardsigmoid,
+    hardswish,
+    hardtanh,
+    leaky_relu,
+    prelu,
+    relu,
+    relu6,
+    softshrink,
+    threshold,
+)
 from ..ops.pool import avg_pool1d, avg_pool2d, max_pool1d, max_pool2d
 from ..ops.resample import fold, interpolate, pixel_shuffle, pixel_unshuffle, unfold
 from ..ops.row_norm import group_norm, layer_norm, local_response_norm, normalize, rms_norm

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..errors import ShapeError
+from ..op import Array
 from ..tensor import Tensor
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "floating",
     "ints",
     "out_size",
+    "refuse_integers",
     "shape_of",
     "shown",
     "tensor_of",
@@ -36,6 +38,14 @@ def tensor_of(op: str, name: str, value: Any) -> Tensor:
             f"{op}: {name} must be a Tensor; got {type(value).__name__}. Use minigrad.tensor(...)."
         )
     return value
+
+
+def refuse_integers(op: str, x: Array) -> None:
+    """Check that an op's input array is floating."""
+    if x.dtype.kind != "f":
+        raise TypeError(
+            f"{op}: input must be floating; got input of dtype {x.dtype}. Use input.float()."
+        )
 
 
 def floating(op: str, **tensors: Any) -> None:

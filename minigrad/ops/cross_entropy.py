@@ -22,7 +22,7 @@ from .arguments import floating, shape_of, shown, tensor_of
 from .reduction import reduced, reduction_of
 from .softmax import _softmax, log_softmax, softmax_grad
 
-__all__ = ["cross_entropy", "nll_loss"]
+__all__ = ["check_class_weight", "check_classes", "cross_entropy", "nll_loss"]
 
 
 def _row_weights(
@@ -197,10 +197,10 @@ def cross_entropy(
         )
     if not x.ndim:
         raise ShapeError("cross_entropy: input must be (N, C) or (C,); got input ().")
-    _check_weight("cross_entropy", x, weight)
+    check_class_weight("cross_entropy", x, weight)
     if shape_of(t) == shape_of(x):
         return _with_probabilities(x, t, weight, ignore_index, reduction, label_smoothing)
-    _check_classes("cross_entropy", x, t, ignore_index)
+    check_classes("cross_entropy", x, t, ignore_index)
     flat = x if x.ndim <= 2 else x.movedim(1, -1)
     rows = flat.reshape(-1, x.shape[1]) if x.ndim > 1 else x.unsqueeze(0)
     y = _cross_entropy(rows, t.reshape(-1), weight, ignore_index, reduction, label_smoothing)
@@ -238,7 +238,8 @@ def _with_probabilities(
     return reduced(loss, reduction)
 
 
-def _check_weight(op: str, x: Tensor, weight: Tensor | None) -> None:
+def check_class_weight(op: str, x: Tensor, weight: Tensor | None) -> None:
+    """The weights must be one per class."""
     c = x.shape[min(1, x.ndim - 1)]
     if weight is not None and shape_of(weight) != (c,):
         raise ShapeError(
@@ -246,7 +247,7 @@ def _check_weight(op: str, x: Tensor, weight: Tensor | None) -> None:
         )
 
 
-def _check_classes(op: str, x: Tensor, t: Tensor, ignore_index: int | None) -> None:
+def check_classes(op: str, x: Tensor, t: Tensor, ignore_index: int | None) -> None:
     """The target must have the input's shape without the class dim, and hold classes."""
     wanted = shape_of(x)[:1] * (x.ndim > 1) + shape_of(x)[2:]
     if shape_of(t) != wanted and not (x.ndim == 1 and shape_of(t) == (1,)):
@@ -305,8 +306,8 @@ def nll_loss(
     floating("nll_loss", input=x, weight=weight)
     if not x.ndim:
         raise ShapeError("nll_loss: input must be (N, C) or (C,); got input ().")
-    _check_weight("nll_loss", x, weight)
-    _check_classes("nll_loss", x, t, ignore_index)
+    check_class_weight("nll_loss", x, weight)
+    check_classes("nll_loss", x, t, ignore_index)
     w = None if weight is None else weight._data
     classes, weights, counts = _row_weights(t._data, w, ignore_index, x.dtype)
     dim = min(1, x.ndim - 1)

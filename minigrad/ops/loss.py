@@ -1,4 +1,4 @@
-"""Losses between two tensors, and margins. Cross-entropy is in cross_entropy.py."""
+"""Losses between two tensors. Cross-entropy is in cross_entropy.py, margins in margin_loss.py."""
 
 from __future__ import annotations
 
@@ -9,23 +9,18 @@ import numpy as np
 
 from ..errors import ShapeError
 from ..op import Array, composite, op
-from ..tensor import Tensor, wrap
+from ..tensor import Tensor
 from .activation import logsigmoid
 from .arguments import floating, shape_of, shown, tensor_of
-from .cross_entropy import _check_classes, _check_weight
 from .reduction import reduced, reduction_of
 
 __all__ = [
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
-    "cosine_embedding_loss",
-    "cosine_similarity",
-    "hinge_embedding_loss",
     "huber_loss",
     "kl_div",
     "l1_loss",
     "mse_loss",
-    "multi_margin_loss",
     "smooth_l1_loss",
 ]
 
@@ -284,129 +279,4 @@ def kl_div(
     loss = t.exp() * (t - x) if log_target else t.xlogy(t) - t * x
     if reduction == "batchmean":
         return loss.sum() / x.shape[0] if x.ndim else loss.sum()
-    return reduced(loss, reduction)
-
-
-@composite
-def multi_margin_loss(
-    input: Tensor,
-    target: Tensor,
-    p: int = 1,
-    margin: float = 1.0,
-    weight: Tensor | None = None,
-    size_average: bool | None = None,
-    reduce: bool | None = None,
-    reduction: str = "mean",
-) -> Tensor:
-    """Multiclass hinge (SVM) loss: the right score must exceed every other by the margin.
-
-        loss[n] = 1/C · Σ_{c≠t_n} w[t_n] · max(0, margin − x[n,t_n] + x[n,c])^p
-
-    Parameters
-    ----------
-    input : (N, C) or (C,) float
-        Scores.
-    target : (N,) or () int64 in [0, C)
-    p : 1 or 2
-    margin : float
-    weight : (C,) float, optional
-    reduction : {'mean', 'sum', 'none'}
-    """
-    name = "multi_margin_loss"
-    reduction = reduction_of(name, reduction, size_average, reduce)
-    x, t = tensor_of(name, "input", input), tensor_of(name, "target", target)
-    floating(name, input=x, weight=weight)
-    if p not in (1, 2):
-        raise ShapeError(f"{name}: p must be 1 or 2; got p {p}.")
-    if x.ndim not in (1, 2) or 0 in shape_of(x)[-1:]:
-        raise ShapeError(f"{name}: input must be (N, C) or (C,); got {shown(input=x, target=t)}.")
-    alone = x.ndim == 1
-    if alone:
-        x, t = x.unsqueeze(0), t.reshape(-1)
-    _check_weight(name, x, weight)
-    _check_classes(name, x, t, None)
-    classes = t._data.astype(np.int64)
-    others = np.ones(shape_of(x), bool)
-    others[np.arange(len(classes)), classes] = False
-    excess = (x - x.gather(1, wrap(classes[:, None])) + margin).clamp(min=0)
-    if p == 2:
-        excess = excess * excess
-    loss = excess.where(wrap(others), 0.0).sum(1) / x.shape[1]
-    if weight is not None:
-        loss = loss * wrap(weight._data[classes])
-    loss = loss.squeeze(0) if alone else loss
-    if reduction == "mean" and not loss.numel():
-        reduction = "sum"  # 0 for an empty batch, as PyTorch has it for this loss alone
-    return reduced(loss, reduction)
-
-
-@composite
-def hinge_embedding_loss(
-    input: Tensor,
-    target: Tensor,
-    margin: float = 1.0,
-    size_average: bool | None = None,
-    reduce: bool | None = None,
-    reduction: str = "mean",
-) -> Tensor:
-    """x where the target is 1, max(0, margin − x) where it is −1.
-
-    Parameters
-    ----------
-    input : any shape, distances
-    target : the input's shape, of 1 and −1
-    reduction : {'mean', 'sum', 'none'}
-    """
-    name = "hinge_embedding_loss"
-    reduction = reduction_of(name, reduction, size_average, reduce)
-    x, t = tensor_of(name, "input", input), tensor_of(name, "target", target)
-    far = (margin - x).clamp(min=0)
-    loss = far.where(t != 1, 0.0) + x.where(t != -1, 0.0)
-    return reduced(loss, reduction)
-
-
-@composite
-def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
-    """Cosine of the angle between vectors along `dim`: x1·x2 / max(|x1|·|x2|, eps²).
-
-    Parameters
-    ----------
-    x1, x2 : shapes that broadcast
-    dim : int
-    eps : float
-        Least length of each vector.
-    """
-    a = (x1 * x1).sum(dim, True).sqrt().clamp(min=eps)
-    b = (x2 * x2).sum(dim, True).sqrt().clamp(min=eps)
-    return ((x1 / a) * (x2 / b)).sum(dim)
-
-
-@composite
-def cosine_embedding_loss(
-    input1: Tensor,
-    input2: Tensor,
-    target: Tensor,
-    margin: float = 0,
-    size_average: bool | None = None,
-    reduce: bool | None = None,
-    reduction: str = "mean",
-) -> Tensor:
-    """1 − cos(x1, x2) where the target is 1, max(0, cos(x1, x2) − margin) where it is −1.
-
-    Parameters
-    ----------
-    input1, input2 : (N, D) or (D,) float
-    target : (N,) or (), of 1 and −1
-    reduction : {'mean', 'sum', 'none'}
-    """
-    name = "cosine_embedding_loss"
-    reduction = reduction_of(name, reduction, size_average, reduce)
-    if input1.ndim not in (1, 2) or target.ndim != input1.ndim - 1:
-        raise ShapeError(
-            f"{name}: inputs must be (N, D) with target (N,), or (D,) with target (); got "
-            f"{shown(input1=input1, input2=input2, target=target)}."
-        )
-    cos = cosine_similarity(input1, input2, input1.ndim - 1)
-    apart = (cos - margin).clamp(min=0)
-    loss = (1 - cos).where(target == 1, apart.where(target == -1, 0.0))
     return reduced(loss, reduction)

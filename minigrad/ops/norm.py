@@ -61,7 +61,13 @@ def batch_norm_grad(
     rstd: Any = None,
     eps: float = 1e-5,
 ) -> tuple[Array, Array, Array]:
-    """Gradients of batch_norm in input, weight and bias; mean and rstd are those of the input."""
+    """Gradients of batch_norm in input, weight and bias.
+
+    mean and rstd are those of the input; what is not given is computed.
+    """
+    if mean is None:
+        mean, var = kernels.batch_norm_stats(_ncl(input))
+        rstd = (1 / np.sqrt(var + eps)).astype(input.dtype, copy=False)
     gx, gw, gb = kernels.batch_norm_grad(_ncl(grad), _ncl(input), mean, rstd, weight)
     return gx.reshape(input.shape), gw, gb
 

@@ -1,7 +1,7 @@
 """Padding: constants around a tensor, or copies of what is inside. Resizing is in resample.py.
 
-Reflecting, replicating and wrapping only pick elements, along one dim after the other: `_take`
-picks, and its adjoint `_put` adds back to where it was picked from.
+Reflecting, replicating and wrapping only pick elements, along one dim after the other: `_pick`
+picks, and its adjoint `_unpick` adds back to where it was picked from.
 """
 
 from __future__ import annotations
@@ -38,28 +38,28 @@ _constant_pad.gradient(
 )
 
 
-@op(name="take_along_dims")
-def _take(input: Array, picks: Picks) -> Array:
+@op(name="pick")
+def _pick(input: Array, picks: Picks) -> Array:
     """y[i, j, ...] = x[picks[0][i], picks[1][j], ...]."""
     for dim, idx in enumerate(picks):
         if idx is not None:
-            input = input.take(idx, axis=dim)
+            input = input.take(np.asarray(idx), axis=dim)
     return input.copy() if all(idx is None for idx in picks) else input
 
 
-@op(name="put_along_dims")
-def _put(input: Array, picks: Picks, shape: tuple[int, ...]) -> Array:
-    """Adjoint of `_take`: what was picked is added back to its source, in a tensor of `shape`."""
+@op(name="unpick")
+def _unpick(input: Array, picks: Picks, shape: tuple[int, ...]) -> Array:
+    """Adjoint of `_pick`: what was picked is added back to its source, in a tensor of `shape`."""
     for dim, idx in enumerate(picks):
         if idx is not None:
             source = np.ascontiguousarray(np.moveaxis(input, dim, 0))
             into = np.zeros((shape[dim], *source.shape[1:]), input.dtype)
-            input = np.moveaxis(scatter_add(into, idx, source), 0, dim)
+            input = np.moveaxis(scatter_add(into, np.asarray(idx), source), 0, dim)
     return np.ascontiguousarray(input)
 
 
-_take.gradient("input", lambda g, picks, input_shape: _put(g, picks, input_shape))
-_put.gradient("input", lambda g, picks: _take(g, picks))
+_pick.gradient("input", lambda g, picks, input_shape: _unpick(g, picks, input_shape))
+_unpick.gradient("input", lambda g, picks: _pick(g, picks))
 
 # Where element i of the padded dim comes from, for i counted from the first element of the input,
 # of which elements lo to hi - 1 are not cropped.
@@ -124,7 +124,7 @@ def pad(input: Tensor, pad: Any, mode: str = "constant", value: float | None = N
             )
         if a or b:
             picks[dim] = _SOURCES[mode](np.arange(-a, n + b), n, lo, hi)
-    return _take(x, tuple(picks))
+    return _pick(x, tuple(picks))
 
 
 def _widths(pad: Any, shape: tuple[int, ...]) -> Widths:

@@ -13,7 +13,7 @@ from ..op import Array, composite, op
 from ..tensor import Tensor
 from .adaptive_pool import adaptive_avg_pool1d, adaptive_avg_pool2d
 from .arguments import batched, floating, ints, out_size, shape_of, shown, tensor_of
-from .pad import _take
+from .pad import _pick
 
 __all__ = ["fold", "interpolate", "pixel_shuffle", "pixel_unshuffle", "unfold"]
 
@@ -253,7 +253,7 @@ def interpolate(
     if mode == "area":
         return adaptive_avg_pool1d(x, out[0]) if n == 1 else adaptive_avg_pool2d(x, out)
     if mode == "nearest-exact":
-        return _take(x, (None, None, *[_exact(*one) for one in zip(hw, out, scales)]))
+        return _pick(x, (None, None, *[_exact(*one) for one in zip(hw, out, scales)]))
     if n == 1:
         x, out, scales = x.unsqueeze(2), (1, *out), (None, *scales)
     pair: Any = tuple(scales)

@@ -33,7 +33,9 @@ def _row_norm(input: Array, eps: float = 1e-5) -> tuple[Array, Array, Array]:
 def row_norm_grad(
     grad: Array, input: Array, mean: Any = None, rstd: Any = None, eps: float = 1e-5
 ) -> Array:
-    """Gradient of `_row_norm`; mean and rstd are those of the input's rows."""
+    """Gradient of `_row_norm`; mean and rstd are those of the rows, computed if not given."""
+    if mean is None:
+        _, mean, rstd = kernels.row_norm(input, eps)
     return kernels.row_norm_grad(grad, input, mean, rstd)
 
 
