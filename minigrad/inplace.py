@@ -78,7 +78,7 @@ def replace(t: Tensor, out: Tensor, name: str) -> None:
         return
     _write(t, out, name)
     if base is None:
-        t._node, t._rg = out._node, out._rg
+        _take_place(t, out)
         return
     from .op import registry
 
@@ -88,7 +88,7 @@ def replace(t: Tensor, out: Tensor, name: str) -> None:
         new = wrap(old._data)  # the values are in place; only the node is wanted
         record(registry["as_strided_scatter"].op, (new,), (old, out), region)
         new = _permuted(new, sorted(range(len(order)), key=order.__getitem__))
-        base._node, base._rg = new._node, new._rg
+        _take_place(base, new)
     t._seen = -1
     _refresh(t)
 
@@ -102,11 +102,24 @@ def _take_over(t: Tensor, out: Tensor, name: str) -> bool:
     hidden = t._cell is None and t._node is not None and b.base is None
     if not hidden or a.strides != b.strides or a.shape != b.shape or a.dtype != b.dtype:
         return False
-    t._data, t._node, t._rg, t._cell = b, out._node, out._rg, out._share_cell()
+    t._data, t._cell = b, out._share_cell()
+    _take_place(t, out)
     bump(t, name)
     if out._node is not None:  # what the node kept of its output is the new value
         out._node.out_cells = [(cell, cell.version) for cell, _ in out._node.out_cells]
     return True
+
+
+def _take_place(t: Tensor, new: Tensor) -> None:
+    """Put `t` where `new` stands in the graph; what `retain_grad` asked for moves along."""
+    kept, before = t._retains, t.grad_fn
+    t._node, t._rg = new._node, new._rg
+    if kept is not None:
+        if before is not None and before.hooks and kept in before.hooks:
+            before.hooks.remove(kept)
+        t._retains = None
+        if t._rg:
+            t.retain_grad()
 
 
 def refresh_view(view: Tensor) -> None:
@@ -173,7 +186,8 @@ def _write(t: Tensor, out: Tensor, name: str) -> None:
             f"{name}: result type {b.dtype} can't be cast to the tensor's dtype {a.dtype}. Convert "
             f"the tensor first, as in x = x.to(minigrad.{b.dtype})."
         )
-    if not a.flags.writeable or (0 in a.strides and a.size > 1):
+    shared = 0 in a.strides and any(n > 1 and not s for n, s in zip(a.shape, a.strides))
+    if not a.flags.writeable or shared:
         raise RuntimeError(
             f"{name}: several elements of this tensor share one memory location (it was expanded), "
             "or its memory is read-only. Use .clone() first."

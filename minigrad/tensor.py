@@ -52,7 +52,7 @@ class Tensor(Described):
     _grad: Tensor | None = None
     _hooks: list[Callable[[Tensor], Any]] | None = None
     _inference: bool = False
-    _retains: bool = False
+    _retains: tuple[int, Any] | None = None  # the hook that retain_grad put on the node
 
     def __init__(self, *data: Any) -> None:
         if len(data) == 1 and not isinstance(data[0], int):
@@ -183,16 +183,20 @@ class Tensor(Described):
         """Keep the gradient of this non-leaf in `.grad` as `backward` passes."""
         if not self._rg:
             raise RuntimeError("retain_grad: this tensor does not require grad.")
-        if self._node is None or self._retains:
+        node = self.grad_fn
+        if node is None or self._retains:
             return
-        self._retains = True
         me = weakref.ref(self)
 
         def keep(g: Tensor) -> None:
             if (t := me()) is not None:
-                t._grad = wrap(g._data.copy()) if t._grad is None else t._grad + g
+                new = g if g._rg else wrap(g._data.copy())
+                t._grad = new if t._grad is None else t._grad + new
 
-        self.register_hook(keep)
+        self._retains = (self.output_nr, keep)
+        if node.hooks is None:
+            node.hooks = []
+        node.hooks.append(self._retains)
 
     def register_hook(self, hook: Callable[[Tensor], Any]) -> RemovableHandle:
         """Call `hook(gradient)` when the gradient is complete; what it returns replaces it."""
@@ -200,6 +204,7 @@ class Tensor(Described):
             raise RuntimeError("register_hook: this tensor does not require grad.")
         _refresh(self)
         entry: Any
+        hooks: list[Any]
         if self._node is None:
             if self._hooks is None:
                 self._hooks = []
@@ -209,8 +214,9 @@ class Tensor(Described):
             assert node is not None
             if node.hooks is None:
                 node.hooks = []
-            hooks, entry = node.hooks, (self.output_nr, hook)  # type: ignore[assignment]
-        hooks.append(entry)
+            hooks, entry = node.hooks, (self.output_nr, hook)
+        kept: Any = self._retains  # goes last: it keeps what all other hooks have made
+        hooks.insert(hooks.index(kept) if kept in hooks else len(hooks), entry)
         return RemovableHandle(lambda: hooks.remove(entry) if entry in hooks else None)
 
     def backward(

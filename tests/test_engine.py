@@ -208,6 +208,23 @@ def test_retain_grad_keeps_the_gradient_of_a_non_leaf() -> None:
     assert y.grad.item() == 24.0
 
 
+def test_retained_gradient_is_what_all_hooks_have_made() -> None:
+    x = leaf(2.0)
+    y = x * 3
+    y.retain_grad()
+    y.register_hook(lambda g: g * 10)
+    y.sum().backward(create_graph=True)
+    assert y.grad.item() == 10.0
+
+
+def test_retained_gradient_with_create_graph_can_be_differentiated() -> None:
+    x = leaf(2.0)
+    y = x * 3
+    y.retain_grad()
+    (y * y).sum().backward(create_graph=True)
+    assert mg.autograd.grad(y.grad, x)[0].item() == 6.0
+
+
 def test_only_rules_of_wanted_inputs_run(scratch_registry: None) -> None:
     ran: list[str] = []
 

@@ -262,6 +262,17 @@ def test_hook_from_before_the_change_still_belongs_to_the_old_value() -> None:
     assert x.grad.item() == 30.0
 
 
+def test_retained_gradient_is_that_of_the_latest_value() -> None:
+    x = leaf(1.0, 2.0)
+    y = x * 2
+    y.retain_grad()
+    y.mul_(3)
+    y[0].mul_(10)
+    (y * 7).sum().backward()
+    assert y.grad.tolist() == [7.0, 7.0]
+    assert x.grad.tolist() == [7 * 10 * 3 * 2, 7 * 3 * 2]
+
+
 def test_in_place_op_in_double_backward() -> None:
     x = leaf(2.0)
     y = x * x
