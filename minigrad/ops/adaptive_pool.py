@@ -19,7 +19,8 @@ __all__ = [
     "adaptive_max_pool2d",
 ]
 
-Pair = tuple[int, ...]
+Pair = tuple[int, int]
+Sizes = tuple[int, ...]
 
 
 @op(name="adaptive_max_pool2d", outputs="values indices")
@@ -137,7 +138,7 @@ def adaptive_max_pool1d(input: Tensor, output_size: Any, return_indices: bool = 
     return both if return_indices else both[0]
 
 
-def _adaptive(op: str, input: Any, output_size: Any, n: int) -> tuple[Tensor, bool, Pair]:
+def _adaptive(op: str, input: Any, output_size: Any, n: int) -> tuple[Tensor, bool, Sizes]:
     """Batch of planes, whether it was one sample, and the size of the result."""
     x, alone = batched(op, input, "NCHW" if n == 2 else "NCL")
     floating(op, input=x)

@@ -26,7 +26,8 @@ __all__ = [
     "conv_transpose2d",
 ]
 
-Pair = tuple[int, ...]
+Pair = tuple[int, int]
+Sizes = tuple[int, ...]
 
 
 @op(name="convolution")
@@ -319,8 +320,8 @@ def _check(
 
 
 def _padded(
-    op: str, x: Tensor, w: Tensor, padding: Any, stride: Pair, dilation: Pair
-) -> tuple[Tensor, Pair]:
+    op: str, x: Tensor, w: Tensor, padding: Any, stride: Sizes, dilation: Sizes
+) -> tuple[Tensor, Sizes]:
     """The padding as ints; where 'same' is lopsided, the input with what it lacks."""
     n = len(stride)
     if not isinstance(padding, str):
@@ -340,7 +341,7 @@ def _padded(
     return x, tuple(t // 2 for t in total)
 
 
-def _check_window(op: str, x: Tensor, w: Tensor, padding: Pair, dilation: Pair) -> None:
+def _check_window(op: str, x: Tensor, w: Tensor, padding: Sizes, dilation: Sizes) -> None:
     """Every dim must hold at least one window."""
     hw, kernel = tuple(x.shape[2:]), tuple(w.shape[2:])
     if 0 in (len(w), *kernel, *hw):
@@ -363,7 +364,7 @@ def _transposed(
     padding: Any,
     output_padding: Any,
     dilation: Any,
-) -> tuple[Pair, Pair, Pair, Pair]:
+) -> tuple[Sizes, Sizes, Sizes, Sizes]:
     """Sizes of the result, stride, padding and dilation of a transposed convolution."""
     s = ints(op, "stride", stride, n, 1)
     p = ints(op, "padding", padding, n, 0)

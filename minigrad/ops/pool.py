@@ -23,7 +23,8 @@ __all__ = [
     "scatter_plane",
 ]
 
-Pair = tuple[int, ...]
+Pair = tuple[int, int]
+Sizes = tuple[int, ...]
 
 
 @op
@@ -276,7 +277,7 @@ def _windows(
     padding: Any,
     dilation: Any,
     ceil_mode: bool,
-) -> tuple[Tensor, bool, Pair, Pair, Pair, Pair, Pair]:
+) -> tuple[Tensor, bool, Sizes, Sizes, Sizes, Sizes, Sizes]:
     """Batch of planes, whether it was one sample, kernel, stride, padding, dilation, out size.
 
     Signals become planes of height 1.

@@ -17,7 +17,8 @@ from .pad import _pick
 
 __all__ = ["fold", "interpolate", "pixel_shuffle", "pixel_unshuffle", "unfold"]
 
-Pair = tuple[int, ...]
+Pair = tuple[int, int]
+Sizes = tuple[int, ...]
 Scales = tuple[float | None, float | None]
 
 
@@ -178,7 +179,7 @@ def fold(
 
 def _settings(
     op: str, kernel_size: Any, stride: Any, padding: Any, dilation: Any
-) -> tuple[Pair, Pair, Pair, Pair]:
+) -> tuple[Sizes, Sizes, Sizes, Sizes]:
     return (
         ints(op, "kernel_size", kernel_size, 2, 1),
         ints(op, "stride", stride, 2, 1),
@@ -187,7 +188,7 @@ def _settings(
     )
 
 
-def _blocks(op: str, hw: Pair, k: Pair, s: Pair, p: Pair, d: Pair) -> Pair:
+def _blocks(op: str, hw: Sizes, k: Sizes, s: Sizes, p: Sizes, d: Sizes) -> Sizes:
     """Windows per dim; at least one."""
     blocks = tuple(out_size(*one) for one in zip(hw, k, s, p, d))
     if any(b < 1 for b in blocks):
@@ -285,8 +286,8 @@ def _check_mode(x: Tensor, mode: str, align_corners: bool | None, antialias: boo
 
 
 def _sizes(
-    hw: Pair, size: Any, scale_factor: Any, recompute: bool | None
-) -> tuple[Pair, tuple[float | None, ...]]:
+    hw: Sizes, size: Any, scale_factor: Any, recompute: bool | None
+) -> tuple[Sizes, tuple[float | None, ...]]:
     """Size of the result, and the scales to interpolate with (None: the ratio of the sizes)."""
     n = len(hw)
     if (size is None) == (scale_factor is None):

@@ -14,7 +14,8 @@ from .pool import avg_pool1d, avg_pool2d, gather_plane
 
 __all__ = ["lp_pool1d", "lp_pool2d", "max_unpool2d"]
 
-Pair = tuple[int, ...]
+Pair = tuple[int, int]
+Sizes = tuple[int, ...]
 
 
 @composite
@@ -62,7 +63,7 @@ def _root(mean: Tensor, count: int, p: float) -> Tensor:
 
 
 @op(name="max_unpool2d")
-def _unpool(input: Array, indices: Array, hw: Pair) -> Array:
+def _unpool(input: Array, indices: Array, hw: Sizes) -> Array:
     """Zeros but for the given places; of two writers to one place the last wins."""
     n, c = input.shape[:2]
     y = np.zeros((n, c, hw[0] * hw[1]), input.dtype)
@@ -108,7 +109,7 @@ def max_unpool2d(
     k = ints("max_unpool2d", "kernel_size", kernel_size, 2, 1)
     s = k if stride is None else ints("max_unpool2d", "stride", stride, 2, 1)
     p = ints("max_unpool2d", "padding", padding, 2, 0)
-    hw: Pair = tuple((h - 1) * si - 2 * pi + ki for h, ki, si, pi in zip(x.shape[2:], k, s, p))
+    hw: Sizes = tuple((h - 1) * si - 2 * pi + ki for h, ki, si, pi in zip(x.shape[2:], k, s, p))
     if output_size is not None:
         given = ints("max_unpool2d", "output_size", tuple(output_size)[-2:], 2, 0)
         if any(not d - si < o < d + si for d, o, si in zip(hw, given, s)):
