@@ -155,7 +155,7 @@ class _InstanceNorm(_Tracking):
         x = input if batched else input.unsqueeze(0)
         y = F.instance_norm(
             x, self.running_mean, self.running_var, self.weight, self.bias,
-            self.training or not self.track_running_stats, self.momentum, self.eps,
+            self.training or not self.track_running_stats, self.momentum or 0.0, self.eps,
         )
         return y if batched else y.squeeze(0)
 
