@@ -198,6 +198,9 @@ def _is_array(annotation: Any) -> bool:
 def _in_order(forward: Callable[..., Any], order: list[int], op: Op) -> Callable[..., Any]:
     """`forward` as a function of its inputs, then its settings, all by position."""
     n, names = op.positional, op.parameters[op.positional :]
+    if op.order is None and len(names) == 1:  # the common sum(input, dim, keepdim, *, dtype)
+        (name,) = names
+        return lambda *values: forward(*values[:-1], **{name: values[-1]})
     back = sorted(range(len(order)), key=order.__getitem__)
 
     def apply(*values: Any) -> Any:

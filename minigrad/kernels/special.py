@@ -33,11 +33,15 @@ _FAR_LOW = (1.0, 2.56852019228982242e0, 1.87295284992346725e0, 5.279051029514284
 
 
 def _ratio(x: Array, top: tuple[float, ...], low: tuple[float, ...]) -> Array:
-    p, q = np.full_like(x, top[0]), np.full_like(x, low[0])
-    for a, b in zip(top[1:], low[1:]):
-        p = p * x + a
-        q = q * x + b
-    return p / q
+    """Quotient of two polynomials, by Horner's rule in two buffers."""
+    p, q = x * top[0], x * low[0]
+    for poly, factors in ((p, top), (q, low)):
+        for c in factors[1:-1]:
+            poly += c
+            poly *= x
+        poly += factors[-1]
+    p /= q
+    return p
 
 
 def _tail(a: Array) -> Array:

@@ -62,11 +62,13 @@ def _whole(a: Array, dtype: Any) -> Any:
 @op(method="sum")
 def sum(input: Array, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Array:
     """Sum over one dim, several, or all. Integers and bool add up in int64; of nothing it is 0."""
-    dims = check_dims("sum", dim, input.ndim)
+    dims = None if dim is None else check_dims("sum", dim, input.ndim)
     d = _whole(input, dtype)
     if d == np.float16:  # NumPy would add in half precision
-        return input.sum(dims, np.float32, keepdims=keepdim).astype(d)
-    return input.astype(d, copy=False).sum(dims, d, keepdims=keepdim)
+        return np.add.reduce(input, dims, np.float32, keepdims=keepdim).astype(d)
+    if d is not input.dtype:
+        input = input.astype(d, copy=False)
+    return np.add.reduce(input, dims, d, keepdims=keepdim)
 
 
 sum.gradient("input", lambda g, input_shape, dim, keepdim: spread(g, input_shape, dim, keepdim))
@@ -88,8 +90,10 @@ def mean(input: Array, dim: Any = None, keepdim: bool = False, *, dtype: Any = N
         input = input.astype(dtypes.to_dtype(dtype))
     _float_only("mean", input)
     d = input.dtype
-    total = input.sum(dims, np.float32 if d == np.float16 else d, keepdims=keepdim)
-    return np.true_divide(total, _count(input.shape, dims)).astype(d, copy=False)
+    n = _count(input.shape, dims)
+    if d == np.float16:
+        return (np.add.reduce(input, dims, np.float32, keepdims=keepdim) / n).astype(d)
+    return np.true_divide(np.add.reduce(input, dims, d, keepdims=keepdim), d.type(n))
 
 
 @mean.gradient("input")
