@@ -29,6 +29,9 @@ __all__ = [
 ]
 
 
+_add_up: Any = np.add.reduce  # typed: NumPy's stubs want a literal keepdims
+
+
 def check_dims(op: str, dim: Any, ndim: int) -> tuple[int, ...]:
     """`dim` (None and () mean all) as a tuple counted from the front, without repeats."""
     if dim is None:
@@ -65,10 +68,10 @@ def sum(input: Array, dim: Any = None, keepdim: bool = False, *, dtype: Any = No
     dims = None if dim is None else check_dims("sum", dim, input.ndim)
     d = _whole(input, dtype)
     if d == np.float16:  # NumPy would add in half precision
-        return np.add.reduce(input, dims, np.float32, keepdims=keepdim).astype(d)
+        return _add_up(input, dims, np.float32, keepdims=keepdim).astype(d)
     if d is not input.dtype:
         input = input.astype(d, copy=False)
-    return np.add.reduce(input, dims, d, keepdims=keepdim)
+    return _add_up(input, dims, d, keepdims=keepdim)
 
 
 sum.gradient("input", lambda g, input_shape, dim, keepdim: spread(g, input_shape, dim, keepdim))
@@ -92,8 +95,8 @@ def mean(input: Array, dim: Any = None, keepdim: bool = False, *, dtype: Any = N
     d = input.dtype
     n = _count(input.shape, dims)
     if d == np.float16:
-        return (np.add.reduce(input, dims, np.float32, keepdims=keepdim) / n).astype(d)
-    return np.true_divide(np.add.reduce(input, dims, d, keepdims=keepdim), d.type(n))
+        return (_add_up(input, dims, np.float32, keepdims=keepdim) / n).astype(d)
+    return np.true_divide(_add_up(input, dims, d, keepdims=keepdim), d.type(n))
 
 
 @mean.gradient("input")
