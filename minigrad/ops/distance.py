@@ -15,7 +15,7 @@ from .convert import to
 from .creation import zeros_like
 from .reduce import _count, check_dims, spread, sum
 
-__all__ = ["dist", "linalg_norm", "norm", "vector_norm"]
+__all__ = ["dist", "norm"]
 
 
 @op

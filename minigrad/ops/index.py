@@ -20,7 +20,7 @@ from .convert import to, writable
 from .section import _slice, explain_index
 from .shape import expand, sum_to_size
 
-__all__ = ["argwhere", "getitem", "index_put", "nonzero", "where"]
+__all__ = ["argwhere", "index_put", "nonzero", "where"]
 
 _BASIC = (int, slice, type(None), type(Ellipsis))
 
