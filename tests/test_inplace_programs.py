@@ -77,18 +77,23 @@ steps = st.lists(
 )
 
 
-def _run(lib: Any, leaves: list[Any], program: list[Step]) -> tuple[list[Any], int]:
-    """All tensors that the program made, and how many steps it took before an error."""
+def _run(leaves: list[Any], program: list[Step]) -> list[Any]:
+    """All tensors that the program made."""
     pool = [leaves[0] * 1.0, leaves[1] * 1.0, leaves[0], leaves[2]]
+    memory = [0, 1, 2, 3]  # whose memory each may share
     for what, i, j, k in program:
-        a, b = pool[i % len(pool)], pool[j % len(pool)]
+        i, j = i % len(pool), j % len(pool)
+        a, b = pool[i], pool[j]
         if what == "view":
             pool.append(_view(a, k))
+            memory.append(memory[i])
         elif what == "change":
-            _change(a, b, k)
+            # Reading what is being written: PyTorch's result depends on the order of its loops.
+            _change(a, b.clone() if memory[i] == memory[j] and i != j else b, k)
         else:
             pool.append(_combine(a, b, k))
-    return pool, len(program)
+            memory.append(len(pool))
+    return pool
 
 
 def _outcome(lib: Any, values: list[np.ndarray], program: list[Step]) -> Any:
@@ -98,7 +103,7 @@ def _outcome(lib: Any, values: list[np.ndarray], program: list[Step]) -> Any:
     for t in leaves[:2]:
         t.requires_grad_()
     try:
-        pool, _ = _run(lib, leaves, program)
+        pool = _run(leaves, program)
         got = [t.detach().numpy().copy() for t in pool]
         total = sum((t * t).sum() for t in pool if t.requires_grad)
         grads: list[Any] = [None, None]
