@@ -14,6 +14,7 @@ Array = NDArray[np.floating]
 __all__ = ["passing"]
 
 CHUNK = 4096  # elements: 16 KB of float32 per array, so that a chunk stays in L1
+SMALL = 512  # elements for which calling a compiled kernel costs more than NumPy's slow select
 
 
 def passing(
@@ -24,6 +25,8 @@ def passing(
     g and x have one shape. An infinite bound is none. A factor of 0 gives 0 even where g is
     infinite.
     """
+    if g.size <= SMALL and low > -math.inf and high == math.inf and (inside, outside) == (1, 0):
+        return np.where(x <= low, g.dtype.type(0), g)
     low, high = (math.nan if math.isinf(v) else v for v in (low, high))
     if not use_jit(g, x):
         return passing_reference(g, x, low, high, inside, outside)

@@ -71,6 +71,8 @@ def floating(op: str, **tensors: Any) -> None:
 
 def ints(op: str, name: str, value: Any, n: int, least: int) -> tuple[int, ...]:
     """`value`, an int or a sequence of n ints, as a tuple of n ints that are at least `least`."""
+    if value.__class__ is int and value >= least:
+        return (value,) * n
     values: Sequence[Any] = value if isinstance(value, (tuple, list)) else (value,)
     if any(isinstance(v, (bool, float)) or not hasattr(v, "__index__") for v in values):
         raise TypeError(f"{op}: {name} must be an int or {n} ints; got {name} {value!r}.")

@@ -21,7 +21,8 @@ __all__ = ["alpha_dropout", "dropout", "dropout1d", "dropout2d", "dropout3d"]
 @op(name="dropout")
 def _masked(input: Array, mask: Array, scale: float) -> Array:
     """x · scale where the mask (boolean, broadcast) is true, 0 elsewhere."""
-    return input * (mask * input.dtype.type(scale))
+    y = np.multiply(input, mask)
+    return np.multiply(y, input.dtype.type(scale), out=y if y.ndim else None)
 
 
 _masked.gradient("input", lambda g, mask, scale: _masked(g, mask, scale))
