@@ -34,7 +34,7 @@ MODELS: dict[str, Callable[[int, int, int], nn.Module]] = {  # of classes, chann
     "linear": models.linear,
     "mlp": models.mlp,
     "lenet": models.lenet5,
-    "vgg-small": lambda classes, channels, size: models.vgg_small(classes, channels, width=12),
+    "vgg-small": lambda classes, channels, size: models.vgg_small(classes, channels, width=10),
     "resnet20": lambda classes, channels, size: models.resnet20(classes, channels),
 }
 OPTIMIZERS: dict[str, Any] = {  # the class; its other settings; the highest rate of the schedule
