@@ -82,6 +82,12 @@ def test_volumes_draw_on_the_axes_they_are_given():
     assert volumes(net(), (1, 1, 8, 8), ax=ax) is ax
 
 
+def test_volumes_of_a_deep_network_draw_runs_of_equal_layers_once():
+    layers = [m for _ in range(13) for m in (nn.Conv2d(4, 4, 3, padding=1), nn.ReLU())]
+    ax = volumes(nn.Sequential(*layers), (4, 8, 8))
+    assert texts(ax)[:4] == ["image", "4×8×8", "13× Conv 3×3\nReLU", "4×8×8"]
+
+
 def test_volumes_of_nothing_say_so():
     with pytest.raises(ValueError, match="volumes: there is nothing to draw"):
         volumes([])

@@ -164,7 +164,8 @@ def _activations(model: Any, x: Tensor) -> tuple[list[tuple[str, np.ndarray]], n
 
     hooks = [
         m.register_forward_hook(watch(type(m).__name__))
-        for m in model.modules() if not any(True for _ in m.children())
+        for m in model.modules()
+        if not any(True for _ in m.children()) and type(m).__name__ not in ("Identity", "Dropout")
     ]
     modes = [(m, m.training) for m in model.modules()]
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from ._figure import INK, PALE, new_figure, text_width
@@ -19,6 +20,7 @@ COLOURS = {  # by the kind of layer that made the volume
 }
 TALL, LONG = 1.7, 1.5  # inches of the highest and of the deepest volume, at most
 SLANT = (0.5, 0.35)  # how far one unit of width goes right and up: the third dim of the drawing
+MANY = 12  # volumes in a row, before those that look the same are drawn once
 GAP, SMALL = 0.32, 7.5  # inches between volumes; points of the labels
 
 
@@ -41,7 +43,8 @@ def volumes(
 
     Heights and widths share one scale, depths another, both written below. Layers that leave the
     shape alone (normalisation, activation) are named above the volume they work on; `Flatten` and
-    `Dropout` are not drawn. The small box in a volume is what one output of the next layer sees.
+    `Dropout` are not drawn. Of more than 12 volumes, equal ones that follow each other are drawn
+    once ("6× Conv"). The small box in a volume is what one output of the next layer sees.
 
     Parameters
     ----------
@@ -60,6 +63,8 @@ def volumes(
     >>> ax.figure.savefig("net.png")  # doctest: +SKIP
     """
     row = list(model) if input_size is None else _volumes_of(model, input_size)
+    if input_size is not None and len(row) > MANY:
+        row = _together(row)
     if not row:
         raise ValueError("volumes: there is nothing to draw; got no volume.")
     side = max(max(v.height, v.width) for v in row)
@@ -201,6 +206,19 @@ def _merge(layers: Iterable[tuple[str, Any, tuple[int, ...], tuple[int, ...]]]) 
             short += f" {window[0]}×{window[1]}"
         row.append(Volume(*_chw(after), short, kind))
     return row
+
+
+def _together(row: list[Volume]) -> list[Volume]:
+    """Runs of volumes of one shape, made by one kind of layer, as one."""
+    def looks(v: Volume) -> tuple[Any, ...]:
+        return v.kind, v.depth, v.height, v.width, v.label.split("\n")[0]
+
+    runs = [list(run) for _, run in groupby(row, key=looks)]
+    for run in runs:
+        run[0].window = run[-1].window
+        if len(run) > 1:
+            run[0].label = f"{len(run)}× {run[0].label}"
+    return [run[0] for run in runs]
 
 
 def _chw(shape: tuple[int, ...]) -> tuple[int, int, int]:
