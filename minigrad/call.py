@@ -9,6 +9,7 @@ import numpy as np
 from numpy import ndarray as Array
 
 from . import dtypes
+from .complaints import explained
 from .engine import mode
 from .errors import ShapeError
 from .record import SCALARS, record, record_elementwise
@@ -46,7 +47,7 @@ def _array(op: Op, name: str, value: Any, optional: bool) -> Any:
     if isinstance(value, Tensor):
         return value
     if isinstance(value, SCALARS) and op.promote is not None:
-        return value
+        return value.item() if isinstance(value, np.generic) else value  # float64 is a float
     if isinstance(value, (np.ndarray, np.generic)):
         array = np.asarray(value)
         return wrap(array.astype(dtypes.to_dtype(array.dtype), copy=False))
@@ -99,8 +100,9 @@ def run(op: Op, values: list[Any]) -> Any:
     token = _quiet(_silent)
     try:
         got = op.apply(arrays, *settings) if op.variadic else op.apply(*arrays, *settings)
-    except ValueError as e:
-        raise _explained(op, e, arrays) from None
+    except Exception as e:
+        known = _explained(op, e, arrays, settings)
+        raise known from known.__cause__
     finally:
         _unquiet(token)
     many = len(op.outputs)
@@ -146,12 +148,15 @@ def _mark_view(out: Tensor, source: Tensor) -> None:
         out._seen = out._cell.version
 
 
-def _explained(op: Op, error: ValueError, arrays: Sequence[Any]) -> ValueError:
-    """NumPy's complaint about shapes, in our words; other errors as they are."""
-    if isinstance(error, ShapeError) or "broadcast" not in str(error):
-        return error
+def _explained(
+    op: Op, error: Exception, arrays: Sequence[Any], settings: Sequence[Any] = ()
+) -> Exception:
+    """What NumPy or Python complain about, in our words; our own errors as they are."""
     names = [f"{op.inputs[0]}[{i}]" for i in range(len(arrays))] if op.variadic else op.inputs
-    shown = ", ".join(f"{n} {np.shape(a)}" for n, a in zip(names, arrays) if a is not None)
+    given = [(n, a) for n, a in zip(names, arrays) if a is not None]
+    if isinstance(error, ShapeError) or "broadcast" not in str(error):
+        return explained(op.name, error, [*given, *zip(op.settings, settings)])
+    shown = ", ".join(f"{n} {np.shape(a)}" for n, a in given)
     return ShapeError(
         f"{op.name}: shapes must broadcast (equal, or 1, from the last dim on); got {shown}. "
         "Reshape or unsqueeze one of them."
@@ -181,6 +186,9 @@ def elementwise(op: Op) -> Callable[..., Any]:
         token = _quiet(_silent)
         try:
             y = forward(a)
+        except Exception as e:
+            known = _explained(op, e, (a,))
+            raise known from known.__cause__
         finally:
             _unquiet(token)
         out = _new(Tensor)
@@ -212,8 +220,9 @@ def elementwise(op: Op) -> Callable[..., Any]:
         token = _quiet(_silent)
         try:
             y = forward(a, b)
-        except ValueError as e:
-            raise _explained(op, e, (a, b)) from None
+        except Exception as e:
+            known = _explained(op, e, (a, b))
+            raise known from known.__cause__
         finally:
             _unquiet(token)
         out = _new(Tensor)

@@ -25,6 +25,7 @@ from typing import Any, Protocol, TypeVar, overload
 from numpy import ndarray as Array
 
 from .call import elementwise, general
+from .complaints import dress, of_call, taught
 from .tensor import Tensor
 
 __all__ = ["Array", "Op", "Plan", "composite", "op", "registry"]
@@ -278,7 +279,7 @@ def op(
         fast = promote is not None and len(record.inputs) <= 2 and not record.variadic and not view
         fast = fast and len(record.outputs) == 1 and not record.byproducts
         call: Any = elementwise(record) if fast else general(record)
-        _dress(call, forward, record.name)
+        dress(call, forward, record.name)
         call.op, call.gradient = record, record.gradient
         _register(forward.__name__, call, forward)
         _install(call, method, reflected, inplace)
@@ -291,12 +292,6 @@ def _register(name: str, call: Any, declared: Callable[..., Any]) -> None:
     """Enter minigrad's own ops in the registry; those of users stay with them."""
     if declared.__module__.startswith("minigrad."):
         registry[name] = call
-
-
-def _dress(call: Any, forward: Callable[..., Any], name: str) -> None:
-    call.__name__ = call.__qualname__ = name
-    call.__doc__, call.__module__ = forward.__doc__, forward.__module__
-    call.__wrapped__ = forward  # inspect.signature and help() show the declaration
 
 
 def _install(call: Any, method: str, reflected: str, inplace: str) -> None:
@@ -333,7 +328,7 @@ def composite(fn: Any = None, *, method: str = "", inplace: str = "", name: str 
     """
 
     def declare(fn: Any) -> Any:
-        call = _aliased(fn) if "dim" in inspect.signature(fn).parameters else fn
+        call = _aliased(fn) if "dim" in inspect.signature(fn).parameters else taught(fn)
         _register(name or fn.__name__, call, fn)
         _install(call, method, "", inplace)
         return call
@@ -342,12 +337,19 @@ def composite(fn: Any = None, *, method: str = "", inplace: str = "", name: str 
 
 
 def _aliased(fn: Callable[..., Any]) -> Callable[..., Any]:
-    """`fn` that also takes `axis` and `keepdims`."""
+    """`taught`, of a function that also takes `axis` and `keepdims`."""
+    name = fn.__name__
 
     def call(*args: Any, **kwargs: Any) -> Any:
         if kwargs:
             kwargs = {_ALIASES.get(k, k): v for k, v in kwargs.items()}
-        return fn(*args, **kwargs)
+        try:
+            return fn(*args, **kwargs)
+        except Exception as error:
+            known = of_call(fn, name, error, args, kwargs)
+            if known is error:
+                raise
+            raise known from error
 
-    _dress(call, fn, fn.__name__)
+    dress(call, fn, name)
     return call

@@ -15,12 +15,13 @@ ROOT = Path(__file__).parent.parent / "minigrad"
 
 # A room (a module, or a folder with all that is in it) may import itself and what stands to its
 # right, also inside functions.
-BASE = "errors dtypes _files"
+BASE = "errors dtypes _files complaints"
 CORE = f"{BASE} engine values described tensor convert installed"
 OPS = f"{CORE} call record inplace op differentiate kernels ops random _tree"
 ARROWS = {
     "errors": "",
     "dtypes": "errors",
+    "complaints": "errors",
     "engine": "errors",
     "values": BASE,
     "kernels": BASE,
