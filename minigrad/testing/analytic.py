@@ -118,7 +118,7 @@ def _note_partial(
         total = sum(np.asarray(s[i]._data, np.float64) for s in single)
         if not np.allclose(total, joint[i], rtol=1e-5, atol=1e-8):
             report.add(
-                "wrong gradient",
+                "wrong rule",
                 f"{label}: the gradients through each output alone do not add "
                 "up to the gradient through all. A rule mishandles a missing (zero) cotangent.",
             )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from hypothesis.strategies import SearchStrategy
+if TYPE_CHECKING:
+    from hypothesis.strategies import SearchStrategy
 
 __all__ = ["Case"]
 
@@ -43,7 +44,7 @@ class Case:
         Floating outputs have the dtype of the floating inputs (not so for casts).
     """
 
-    draw: SearchStrategy[tuple[tuple[Any, ...], dict[str, Any]]]
+    draw: SearchStrategy[tuple[tuple[Any, ...], dict[str, Any]]] | None = None
     oracle: Callable[..., Any] | None = None
     torch: str | Callable[..., Any] | None = None
     grad: bool = True

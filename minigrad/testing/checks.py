@@ -130,7 +130,7 @@ def _seeded(fn: Callable[..., Any], case: Any) -> Callable[..., Any]:
     return seeded
 
 
-class _Call:
+class Call:
     """An op with its arguments, as a function of its tensors alone."""
 
     def __init__(self, fn: Callable[..., Any], case: Any, args: Any, kwargs: Any) -> None:
@@ -159,7 +159,7 @@ class _Call:
 
 def check_oracle(fn: Callable[..., Any], case: Any, args: Any, kwargs: Any, dtype: Any) -> None:
     """The value agrees with the Case's oracle, computed in float64."""
-    call = _Call(fn, case, args, kwargs)
+    call = Call(fn, case, args, kwargs)
     arrays = call.given.cast(dtype)
     outs = call.outputs(call.given.tensors(arrays))
     oracle_args, oracle_kwargs = call.given.fill(call.given.cast(np.float64))
@@ -190,7 +190,7 @@ def check_gradient(
     fn: Callable[..., Any], case: Any, args: Any, kwargs: Any, fast_mode: bool = False
 ) -> None:
     """First gradients agree with central differences in float64."""
-    call = _Call(fn, case, args, kwargs)
+    call = Call(fn, case, args, kwargs)
     tensors = call.given.tensors(call.given.cast(np.float64))
     if any(t._rg for t in tensors):
         _judge(examine(call, tensors, fast_mode=fast_mode))
@@ -200,7 +200,7 @@ def check_second_gradient(
     fn: Callable[..., Any], case: Any, args: Any, kwargs: Any, fast_mode: bool = True
 ) -> None:
     """Second gradients agree with central differences of the first, in float64."""
-    call = _Call(fn, case, args, kwargs)
+    call = Call(fn, case, args, kwargs)
     tensors = call.given.tensors(call.given.cast(np.float64))
     if any(t._rg for t in tensors):
         _judge(examine_second(call, tensors, fast_mode=fast_mode))
@@ -208,7 +208,7 @@ def check_second_gradient(
 
 def check_linear(fn: Callable[..., Any], case: Any, args: Any, kwargs: Any) -> None:
     """<v, f(x)> = <adjoint of f at v, x>, to rounding: what a linear op's rule must satisfy."""
-    call = _Call(fn, case, args, kwargs)
+    call = Call(fn, case, args, kwargs)
     tensors = call.given.tensors(call.given.cast(np.float64))
     outs = [o for o in call.outputs(tensors) if isinstance(o, Tensor) and o._data.dtype.kind == "f"]
     rng = np.random.default_rng(3)
@@ -220,7 +220,7 @@ def check_linear(fn: Callable[..., Any], case: Any, args: Any, kwargs: Any) -> N
 
 def check_dtypes(fn: Callable[..., Any], case: Any, args: Any, kwargs: Any, dtype: Any) -> None:
     """Floating outputs have the floating inputs' dtype, gradients their dtype and shape."""
-    call = _Call(fn, case, args, kwargs)
+    call = Call(fn, case, args, kwargs)
     tensors = call.given.tensors(call.given.cast(dtype))
     if case.keeps_dtype and any(a.dtype.kind == "f" for a in call.given.arrays):
         for i, o in enumerate(call.outputs(tensors)):
@@ -241,7 +241,7 @@ def check_precision(fn: Callable[..., Any], case: Any, args: Any, kwargs: Any) -
 
     A gradient adds up products of intermediate values of both passes, hence the factor of 8.
     """
-    call = _Call(fn, case, args, kwargs)
+    call = Call(fn, case, args, kwargs)
     low, high = (call.gradients(call.given.tensors(call.given.cast(d))) for d in ("f4", "f8"))
     for i, (g, h) in enumerate(zip(low, high)):
         if g is not None and h is not None:
@@ -260,7 +260,7 @@ def layouts(a: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
 
 def check_layouts(fn: Callable[..., Any], case: Any, args: Any, kwargs: Any) -> None:
     """Values and gradients do not depend on how the inputs lie in memory."""
-    call = _Call(fn, case, args, kwargs)
+    call = Call(fn, case, args, kwargs)
     plain = call.given.cast(np.float64)
     variants = [dict(layouts(a)) for a in plain]
     base = call.given.tensors(plain)
@@ -278,7 +278,7 @@ def check_layouts(fn: Callable[..., Any], case: Any, args: Any, kwargs: Any) -> 
 
 def check_unmutated(fn: Callable[..., Any], case: Any, args: Any, kwargs: Any) -> None:
     """Neither the call nor the backward pass changes an input."""
-    call = _Call(fn, case, args, kwargs)
+    call = Call(fn, case, args, kwargs)
     arrays = call.given.cast(np.float64)
     before = [a.copy() for a in arrays]
     tensors = call.given.tensors(arrays)
@@ -289,7 +289,7 @@ def check_unmutated(fn: Callable[..., Any], case: Any, args: Any, kwargs: Any) -
 
 def check_deterministic(fn: Callable[..., Any], case: Any, args: Any, kwargs: Any) -> None:
     """Two runs give the same bits, values and gradients."""
-    call = _Call(fn, case, args, kwargs)
+    call = Call(fn, case, args, kwargs)
     runs = []
     for _ in range(2):
         tensors = call.given.tensors(call.given.cast(np.float32))

@@ -8,11 +8,19 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Finding", "GradcheckError", "KinkWarning", "Report", "guess", "wrong_gradient"]
+__all__ = ["CheckError", "Finding", "GradcheckError", "KinkWarning", "Report", "guess", "wrong_gradient"]
 
 
 class GradcheckError(RuntimeError):
     """A gradient is not what central differences say it should be."""
+
+
+class CheckError(GradcheckError, AssertionError):
+    """An op breaks one of its promises; `report` has all that is known."""
+
+    def __init__(self, report: Report) -> None:
+        super().__init__(str(report))
+        self.report = report
 
 
 class KinkWarning(UserWarning):
@@ -23,8 +31,9 @@ class KinkWarning(UserWarning):
 class Finding:
     """One thing that is wrong.
 
-    `kind` is 'wrong gradient', 'non-finite', 'non-deterministic', 'dtype', 'shape' or
-    'mutated input'.
+    `kind` is 'wrong rule', 'non-finite', 'non-deterministic', 'dtype', 'shape' or
+    'mutated input'; from `check_op` also 'wrong value', 'precision', 'layout', 'broadcasting',
+    'aliasing', 'memory' or 'error'.
     """
 
     kind: str
@@ -39,6 +48,7 @@ class Report:
     findings: list[Finding] = field(default_factory=list)
     kinks: list[str] = field(default_factory=list)
     checked: int = 0
+    example: str = ""  # the smallest one that fails, as code
 
     @property
     def ok(self) -> bool:
@@ -53,13 +63,15 @@ class Report:
         lines = [f.message for f in self.findings]
         if self.kinks:
             lines.append(self.kink_message())
+        if self.example:
+            lines.append(f"The smallest example that shows it:\n\n{self.example}")
         return "\n".join(lines) or f"{self.name}: {self.checked} elements agree."
 
     def kink_message(self) -> str:
         """Which elements lie at a kink, and how to draw away from them."""
         more = f", and {len(self.kinks) - 3} more" if len(self.kinks) > 3 else ""
         return (
-            f"{self.name}: at a kink, not counted: {'; '.join(self.kinks[:3])}{more}. Draw inputs "
+            f"{self.name}: not differentiable here, so not counted: {'; '.join(self.kinks[:3])}{more}. Draw inputs "
             "away from it (minigrad.testing.strategies.arrays has away_from= and distinct=)."
         )
 
@@ -83,7 +95,7 @@ def wrong_gradient(
         a, n = float(analytic[at]), float(numeric[at])
         ratio = f"{a / n:.6g}" if n else "-"
         lines.append(
-            f"  index {at}: analytic {a:.9g}, numeric {n:.9g}, ratio {ratio}, at value {x[at]:.6g}"
+            f"  index {at}: yours {a:.9g}, numerical {n:.9g}, ratio {ratio}, at value {x[at]:.6g}"
         )
     lines.append(f"  Guess: {guess(x, analytic, numeric, others)}")
     if x.size <= 24:
@@ -114,6 +126,8 @@ def guess(
             return said
     if a.size > 1 and _same(a - n, np.full_like(a, (a - n).mean())):
         return f"the same amount, {float((a - n).mean()):.6g}, is added everywhere."
+    if whole and (said := _along_one_dim(analytic - numeric, others)):
+        return said
     if whole and (said := _at_border(analytic, numeric)):
         return said
     if _same(np.abs(a), np.abs(n)):
@@ -182,6 +196,20 @@ def _by_value(
             return f"a factor of {name} is missing."
         if _same(a, n * value):
             return f"a factor of {name} is too much."
+    return None
+
+
+def _along_one_dim(off: np.ndarray, others: Sequence[tuple[str, np.ndarray]]) -> str | None:
+    """A difference that is constant along a dim, or is so when divided by an operand or output."""
+    ones = ("", np.ones_like(off))
+    for name, value in [ones, *others]:
+        if value.shape != off.shape or not np.abs(value).min(initial=1) > 1e-9:
+            continue
+        for d in range(off.ndim):
+            part = off / value
+            if off.shape[d] > 1 and _same(part, np.broadcast_to(part.mean(d, keepdims=True), off.shape)):
+                times = f", times {name}," if name else ""
+                return f"a term that sums or averages over dim {d}{times} is missing or wrong."
     return None
 
 

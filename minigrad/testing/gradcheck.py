@@ -212,7 +212,7 @@ def examine(
             others = [(lb, o._data) for lb, o in chosen if o is not t]
             others += [(f"output {k}", o._data) for k, o in enumerate(floats_of(func(*given)))]
             report.add(
-                "wrong gradient",
+                "wrong rule",
                 wrong_gradient(
                     label, t._data, compare.analytic, compare.numeric, compare.wrong, others
                 ),

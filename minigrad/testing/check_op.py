@@ -1,0 +1,239 @@
+"""check_op: every check of an op on given samples, and a report with the smallest failing one.
+
+The checks are in checks.py, keeping.py and precise.py; how samples are drawn is in strategies.py.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import ShapeError
+from . import checks, keeping, precise
+from .cases import Case
+from .explain import CheckError, KinkWarning, Report
+from .gradcheck import examine, examine_second
+from .shrink import code, smallest
+
+__all__ = ["check_op"]
+
+Check = Callable[..., None]
+
+
+def check_op(
+    op: Callable[..., Any],
+    samples: Any,
+    *,
+    reference: Callable[..., Any] | None = None,
+    grad: bool = True,
+    order: int = 2,
+    linear: bool | None = None,
+    exact: bool = False,
+    dtypes: Sequence[str] = ("float32", "float64"),
+    constants: Sequence[int | str] = (),
+    random: bool = False,
+    keeps_dtype: bool = True,
+    shrink: bool = True,
+    raise_exception: bool = True,
+) -> Report:
+    """Check all that an op promises, on each of `samples`.
+
+    Values against `reference`; first and second gradients against differences, and the first to
+    float64's last digits; the adjoint identity, if the op is linear; that size 1 broadcasts; that
+    transposed (Fortran), strided and reversed inputs make no difference; float32 against float64;
+    that two runs agree to the bit; that inputs stay as they are; dtypes and shapes of results and
+    gradients; that nothing shares memory unless it is a view; that a run leaves nothing alive.
+
+    Parameters
+    ----------
+    op : callable
+        From `minigrad.op`, or any function of Tensors.
+    samples : ndarray, or list of samples
+        A sample is an array, a tuple of arguments, or (arguments, keywords) as Hypothesis draws
+        them. Float64 arrays (in lists, too) are inputs that get gradients.
+    reference : callable
+        The right value, from the same arguments as ndarrays.
+    grad : bool
+        False: there is no gradient to check.
+    order : 1 or 2
+        Up to which order gradients are checked.
+    linear : bool or None
+        Whether the op is linear in its inputs together; None tries it out.
+    exact : bool
+        The value must equal the reference's to the bit.
+    dtypes : sequence of str
+        Floating dtypes in which the op works.
+    constants : sequence of int or str
+        Places or keywords of float arguments that get no gradient.
+    random : bool
+        The op draws random numbers; it is seeded before each call.
+    keeps_dtype : bool
+        Results have the dtype of the inputs.
+    shrink : bool
+        Look for a smaller example after a failure.
+    raise_exception : bool
+        False returns the report of a failure instead of raising it.
+
+    Returns
+    -------
+    Report
+        Its `findings` are empty if all is well.
+
+    Raises
+    ------
+    CheckError
+        With the report: the kind of failure, where, yours and the numerical value, a guess at the
+        mistake, and code that shows it.
+
+    Warns
+    -----
+    KinkWarning
+        A sample lies where the op is not differentiable; those elements were not counted.
+
+    Examples
+    --------
+    >>> import numpy as np, minigrad
+    >>> print(check_op(minigrad.sin, np.array([0.5, 1.0])))
+    check_op: sin: 2 elements agree.
+    """
+    __tracebackhide__ = True
+    case = Case(
+        None, reference, None, grad, order, bool(linear), exact, tuple(dtypes), tuple(constants),
+        random, keeps_dtype,
+    )  # fmt: skip
+    name = getattr(op, "__name__", type(op).__name__)
+    total = Report(f"check_op: {name}")
+    for args, kwargs in map(_sample, [samples] if isinstance(samples, np.ndarray) else samples):
+        report = _run_all(op, case, args, kwargs, linear is None, total.name, shrink)
+        total.checked += report.checked
+        total.kinks += report.kinks
+        total.findings += report.findings
+        total.example = total.example or report.example
+        if total.findings:
+            break
+    if total.kinks:
+        warnings.warn(total.kink_message(), KinkWarning, stacklevel=2)
+    if total.findings and raise_exception:
+        raise CheckError(total)
+    return total
+
+
+def _sample(sample: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    if not isinstance(sample, tuple):
+        return (sample,), {}
+    if len(sample) == 2 and isinstance(sample[0], tuple) and isinstance(sample[1], dict):
+        return sample
+    return sample, {}
+
+
+def _steps(case: Case, guess_linear: bool) -> Iterator[tuple[str, Callable[..., Report | None]]]:
+    """(kind, check) in the order in which a failure explains the later ones."""
+    yield "mutated input", checks.check_unmutated
+    yield "non-deterministic", checks.check_deterministic
+    for dtype in case.dtypes:
+        yield "dtype", _in(checks.check_dtypes, dtype)
+    if case.oracle is not None:
+        for dtype in case.dtypes:
+            yield "wrong value", _in(checks.check_oracle, dtype)
+    yield "aliasing", keeping.check_aliasing
+    if case.grad:
+        yield "wrong rule", _first
+        yield "wrong rule", _linear if guess_linear else _if(case.linear, checks.check_linear)
+        yield "precision", precise.check_precise
+        if case.order > 1:
+            yield "wrong rule", _second
+    if not case.random:
+        yield "layout", checks.check_layouts
+        yield "broadcasting", precise.check_broadcasting
+        if case.grad and "float32" in case.dtypes:
+            yield "precision", checks.check_precision
+    yield "memory", keeping.check_memory
+
+
+def _in(check: Check, dtype: str) -> Check:
+    def run(fn: Any, case: Case, args: Any, kwargs: Any) -> None:
+        check(fn, case, args, kwargs, np.dtype(dtype))
+
+    return run
+
+
+def _if(wanted: bool, check: Check) -> Check:
+    return check if wanted else lambda *_: None
+
+
+def _linear(fn: Any, case: Case, args: Any, kwargs: Any) -> None:
+    if precise.is_linear(fn, case, args, kwargs):
+        checks.check_linear(fn, case, args, kwargs)
+
+
+def _first(fn: Any, case: Case, args: Any, kwargs: Any) -> Report | None:
+    return _examined(examine, fn, case, args, kwargs)
+
+
+def _second(fn: Any, case: Case, args: Any, kwargs: Any) -> Report | None:
+    return _examined(examine_second, fn, case, args, kwargs)
+
+
+def _examined(look: Any, fn: Any, case: Case, args: Any, kwargs: Any) -> Report | None:
+    call = checks.Call(fn, case, args, kwargs)
+    tensors = call.given.tensors(call.given.cast(np.float64))
+    return look(call, tensors) if any(t._rg for t in tensors) else None
+
+
+def _run_all(
+    fn: Callable[..., Any], case: Case, args: Any, kwargs: Any, guess: bool, name: str, shrink: bool
+) -> Report:
+    total = Report(name)
+    call = checks.Call(fn, case, args, kwargs)
+    call(*call.given.tensors(call.given.cast(np.float64)))  # a sample the op refuses is an error
+    for kind, check in _steps(case, guess):
+        report = _one(kind, check, fn, case, args, kwargs, name)
+        total.checked += report.checked
+        total.kinks += report.kinks
+        if report.findings:
+            first = report.findings[0].kind
+
+            def fails(sample: Any, kind: str = kind, check: Any = check, first: str = first) -> bool:
+                again = _one(kind, check, fn, case, *sample, name)
+                return bool(again.findings) and again.findings[0].kind == first
+
+            sample = (args, kwargs)
+            if shrink:
+                sample = smallest(sample, fails)
+                small = _one(kind, check, fn, case, *sample, name)
+            total.findings += report.findings  # of the whole sample: its pattern feeds the guess
+            total.example = code(fn, sample, case) + _seen(small if shrink else report)
+            break
+    return total
+
+
+def _seen(report: Report) -> str:
+    """The first element that differs, as a comment below the code."""
+    rows = [row.strip() for f in report.findings for row in f.message.splitlines()]
+    return "".join([f"\n# {row}" for row in rows if row.startswith("index (")][:1])
+
+
+def _one(
+    kind: str, check: Any, fn: Any, case: Case, args: Any, kwargs: Any, name: str
+) -> Report:
+    """What one check finds, in the form of a report."""
+    report = Report(name)
+    try:
+        found = check(fn, case, args, kwargs)
+    except AssertionError as e:
+        report.add(kind, str(e))
+    except ShapeError as e:
+        report.add("shape", str(e))
+    except Exception as e:
+        report.add("error", f"{type(e).__name__}: {e}")
+    else:
+        if isinstance(found, Report):
+            report.checked, report.kinks = found.checked, found.kinks
+            for f in found.findings:
+                text = f.message.split(f": {f.kind}: ", 1)[-1]
+                where = "second order: " if found.name == "gradgradcheck" else ""
+                report.add(f.kind, where + text)
+    return report
