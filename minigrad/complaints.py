@@ -44,6 +44,7 @@ def explained(name: str, error: Exception, given: Iterable[tuple[str, Any]]) -> 
     given : pairs of str and object
         The arguments that say something, by name.
     """
+    error = getattr(error, "unforeseen", error)  # the outermost name is what the user called
     if _is_ours(error):
         return error
     shown = ", ".join(f"{key} {_shown(value)}" for key, value in given) or "nothing"
@@ -59,7 +60,7 @@ def explained(name: str, error: Exception, given: Iterable[tuple[str, Any]]) -> 
             f"{name}: these arguments cannot be used; got {shown}. The reason: {reason}. "
             f"See help({name})."
         )
-    new.__cause__ = error
+    new.__cause__ = new.unforeseen = error  # type: ignore[attr-defined]
     return new
 
 
@@ -88,7 +89,7 @@ def taught(fn: F) -> F:
             known = of_call(fn, name, error, args, kwargs)
             if known is error:
                 raise
-            raise known from error
+            raise known from known.__cause__
 
     dress(call, fn, name)
     return call  # type: ignore[return-value]

@@ -77,8 +77,9 @@ def to_dtype(d: Any) -> np.dtype[Any]:
     found = _BY_NAME.get(d) if isinstance(d, str) else None
     if found is None:
         try:
-            found = np.dtype(d).newbyteorder("=")
-        except TypeError:
+            named = isinstance(d, (str, type, np.dtype))  # np.dtype() reads any `.dtype` there is
+            found = np.dtype(d).newbyteorder("=") if named else None
+        except (TypeError, ValueError, SyntaxError):
             found = None
     if d is None or found is None or found not in SUPPORTED:  # np.dtype(None) is float64
         names = ", ".join(str(s) for s in SUPPORTED)

@@ -349,7 +349,7 @@ def _aliased(fn: Callable[..., Any]) -> Callable[..., Any]:
             known = of_call(fn, name, error, args, kwargs)
             if known is error:
                 raise
-            raise known from error
+            raise known from known.__cause__
 
     dress(call, fn, name)
     return call

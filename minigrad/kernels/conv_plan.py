@@ -102,8 +102,8 @@ def input_grad_plan(
     met: dict[Pair, list[tuple[int, int, int]]] = {}
     row_taps = _taps_of_phases(hw[0], k[0], stride[0], padding[0], dilation[0])
     col_taps = _taps_of_phases(hw[1], k[1], stride[1], padding[1], dilation[1])
-    for r, rows_met in enumerate(row_taps):
-        for s, cols_met in enumerate(col_taps):
+    for r, rows_met in row_taps.items():
+        for s, cols_met in col_taps.items():
             met[r, s] = [(u * k[1] + v, e, d) for u, e in rows_met for v, d in cols_met]
     shifts = np.array([t for taps in met.values() for t in taps], np.int64).reshape(-1, 3)
     low = shifts[:, 1:].min(axis=0) if len(shifts) else np.zeros(2, np.int64)
@@ -122,14 +122,14 @@ def input_grad_plan(
 
 def _taps_of_phases(
     size: int, k: int, stride: int, padding: int, dilation: int
-) -> list[list[Pair]]:
-    """For each phase r of one axis, the taps u that meet it, with (r + P − u·D) / S."""
-    phases: list[list[Pair]] = [[] for _ in range(min(stride, size))]
+) -> dict[int, list[Pair]]:
+    """For each phase r of one axis that a tap u meets, these taps with (r + P − u·D) / S."""
+    phases: dict[int, list[Pair]] = {}
     for u in range(k):
         r = (u * dilation - padding) % stride
-        if r < len(phases):
-            phases[r].append((u, (r + padding - u * dilation) // stride))
-    return phases
+        if r < size:
+            phases.setdefault(r, []).append((u, (r + padding - u * dilation) // stride))
+    return dict(sorted(phases.items()))
 
 
 def _product_plan(

@@ -48,12 +48,17 @@ def correlate_input_grad(
     plan = input_grad_plan(
         n, c * groups, input_hw, f, tuple(k), tuple(out), stride, padding, dilation, groups, g.dtype
     )
+    phases = min(stride[0], input_hw[0]) * min(stride[1], input_hw[1])
+    make = np.empty if len(plan.taps_of_phase) == phases else np.zeros  # no tap meets the others
+    gx = make((n, c * groups, *input_hw), g.dtype)
     wt = w.reshape(groups, f // groups, c, k[0] * k[1]).swapaxes(1, 2)
     if stride == (1, 1):
         a = np.ascontiguousarray(wt).reshape(-1)  # one phase, of all taps in order
-    else:
+    elif plan.taps_of_phase:
         a = np.concatenate([wt[..., taps].reshape(-1) for taps in plan.taps_of_phase])
-    return _run(plan, g, a, None, np.empty((n, c * groups, *input_hw), g.dtype))
+    else:
+        return gx
+    return _run(plan, g, a, None, gx)
 
 
 def correlate_weight_grad(

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..complaints import taught
 from ..engine import no_grad
 from ..errors import ShapeError
 from ..inplace import bump
@@ -22,6 +23,7 @@ __all__ = [
 _GAINS = {"tanh": 5 / 3, "relu": math.sqrt(2), "selu": 3 / 4}
 
 
+@taught
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     """How much to scale weights so that the nonlinearity keeps the size of signals.
 
@@ -42,18 +44,21 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     )
 
 
+@taught
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Any = None) -> Tensor:
     """Fill with draws from U(a, b)."""
     with no_grad():
         return tensor.uniform_(a, b, generator=generator)
 
 
+@taught
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Any = None) -> Tensor:
     """Fill with draws from N(mean, std²)."""
     with no_grad():
         return tensor.normal_(mean, std, generator=generator)
 
 
+@taught
 def trunc_normal_(
     tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0,
     generator: Any = None,
@@ -83,27 +88,32 @@ def trunc_normal_(
     return _fill(tensor, values.reshape(tensor.shape), "trunc_normal_")
 
 
+@taught
 def constant_(tensor: Tensor, val: float) -> Tensor:
     """Fill with `val`."""
     return _fill(tensor, val, "constant_")
 
 
+@taught
 def ones_(tensor: Tensor) -> Tensor:
     """Fill with ones."""
     return _fill(tensor, 1, "ones_")
 
 
+@taught
 def zeros_(tensor: Tensor) -> Tensor:
     """Fill with zeros."""
     return _fill(tensor, 0, "zeros_")
 
 
+@taught
 def eye_(tensor: Tensor) -> Tensor:
     """Make a matrix the identity, as far as it is square."""
     _need("eye_", tensor, (2,))
     return _fill(tensor, np.eye(*tensor.shape), "eye_")
 
 
+@taught
 def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
     """Make a conv weight pass its input channels through, as many as there are filters per group.
 
@@ -137,12 +147,24 @@ def _fans(name: str, tensor: Tensor) -> tuple[int, int]:
     return tensor.shape[1] * window, tensor.shape[0] * window
 
 
+def _calculate_fan_in_and_fan_out(tensor: Tensor) -> tuple[int, int]:
+    """(fan_in, fan_out) of a weight: what each output sees, and how many see each input."""
+    return _fans("_calculate_fan_in_and_fan_out", tensor)
+
+
+def _calculate_correct_fan(tensor: Tensor, mode: str) -> int:
+    """The one of the two that `mode` ('fan_in' or 'fan_out') names."""
+    return _calculate_fan_in_and_fan_out(tensor)[mode.lower() == "fan_out"]
+
+
+@taught
 def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Any = None) -> Tensor:
     """Fill with U(−a, a), a = gain · √(6 / (fan_in + fan_out)). Glorot & Bengio 2010, eq. 16."""
     bound = gain * math.sqrt(6 / max(sum(_fans("xavier_uniform_", tensor)), 1))
     return uniform_(tensor, -bound, bound, generator)
 
 
+@taught
 def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Any = None) -> Tensor:
     """Fill with N(0, s²), s = gain · √(2 / (fan_in + fan_out)). Glorot & Bengio 2010."""
     std = gain * math.sqrt(2 / max(sum(_fans("xavier_normal_", tensor)), 1))
@@ -157,6 +179,7 @@ def _kaiming_std(name: str, tensor: Tensor, a: float, mode: str, nonlinearity: s
     return calculate_gain(nonlinearity, a) / math.sqrt(max(fan, 1))
 
 
+@taught
 def kaiming_uniform_(
     tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu",
     generator: Any = None,
@@ -175,6 +198,7 @@ def kaiming_uniform_(
     return uniform_(tensor, -bound, bound, generator)
 
 
+@taught
 def kaiming_normal_(
     tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu",
     generator: Any = None,
@@ -184,6 +208,7 @@ def kaiming_normal_(
     return normal_(tensor, 0, std, generator)
 
 
+@taught
 def orthogonal_(tensor: Tensor, gain: float = 1, generator: Any = None) -> Tensor:
     """Fill with a random matrix whose rows (or columns, if fewer) are orthonormal, times `gain`.
 
@@ -203,9 +228,12 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Any = None) -> Tenso
     return _fill(tensor, gain * q.reshape(tensor.shape), "orthogonal_")
 
 
+@taught
 def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Any = None) -> Tensor:
     """Fill a matrix with N(0, std²) and a part `sparsity` of each column with 0. Martens 2010."""
     _need("sparse_", tensor, (2,))
+    if not 0 <= sparsity <= 1:
+        raise ShapeError(f"sparse_: sparsity must be between 0 and 1; got sparsity {sparsity!r}.")
     rows, cols = tensor.shape
     zeros = math.ceil(sparsity * rows)
     normal_(tensor, 0, std, generator)

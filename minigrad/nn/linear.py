@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes, values
+from ..complaints import explained
 from ..ops.linalg import bilinear
 from ..tensor import Tensor, wrap
 from . import functional as F
@@ -24,7 +25,10 @@ def empty_parameter(*shape: int, dtype: Any = None, device: Any = None) -> Param
     if device is not None:
         values.device(device)
     kind = dtypes.get_default_dtype() if dtype is None else dtypes.to_dtype(dtype)
-    return Parameter(wrap(np.empty(shape, kind)))
+    try:
+        return Parameter(wrap(np.empty(shape, kind)))
+    except (MemoryError, ValueError, OverflowError) as error:
+        raise explained("Parameter", error, [("shape", shape), ("dtype", kind)]) from error
 
 
 class Identity(Module):

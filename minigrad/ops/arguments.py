@@ -21,6 +21,9 @@ __all__ = [
 ]
 
 
+MOST = 1 << 40  # sizes beyond overflow 64 bits when multiplied
+
+
 def shape_of(x: Tensor) -> tuple[int, ...]:
     """The shape as a plain tuple, as messages show it."""
     return tuple(x._data.shape)
@@ -71,7 +74,7 @@ def floating(op: str, **tensors: Any) -> None:
 
 def ints(op: str, name: str, value: Any, n: int, least: int) -> tuple[int, ...]:
     """`value`, an int or a sequence of n ints, as a tuple of n ints that are at least `least`."""
-    if value.__class__ is int and value >= least:
+    if value.__class__ is int and least <= value <= MOST:
         return (value,) * n
     values: Sequence[Any] = value if isinstance(value, (tuple, list)) else (value,)
     if any(isinstance(v, (bool, float)) or not hasattr(v, "__index__") for v in values):
@@ -81,6 +84,8 @@ def ints(op: str, name: str, value: Any, n: int, least: int) -> tuple[int, ...]:
     whole = tuple(int(v) for v in values)
     if any(v < least for v in whole):
         raise ShapeError(f"{op}: {name} must be at least {least}; got {name} {value!r}.")
+    if any(v > MOST for v in whole):
+        raise ShapeError(f"{op}: {name} must be at most 2**40; got {name} {value!r}.")
     return whole if len(whole) == n else whole * n
 
 

@@ -379,7 +379,7 @@ def _transposed(
         (h - 1) * si - 2 * pi + di * (k - 1) + e + 1
         for h, k, si, pi, di, e in zip(x.shape[2:], w.shape[2:], s, p, d, extra)
     )
-    if any(o < 1 for o in out) or any(h < 1 for h in x.shape[2:]):
+    if any(o < 1 for o in out) or 0 in (*x.shape[2:], *w.shape[1:]):
         raise ShapeError(
             f"{op}: the result must have at least one pixel; got size {out} from "
             f"{shown(input=x, weight=w)}, stride {s}, padding {p}. Pad less."

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
+from ..complaints import taught
 from ..errors import ShapeError
 from ..op import composite
 from ..tensor import Tensor, wrap
@@ -34,11 +35,13 @@ __all__ = [
 
 def sizes_of(op: str, size: tuple[Any, ...]) -> tuple[int, ...]:
     """`size` as typed, either numbers or one sequence of them, as a tuple of ints >= 0."""
-    if len(size) == 1 and not hasattr(size[0], "__index__"):
-        size = size[0]
+    if len(size) == 1 and isinstance(size[0], (tuple, list)):
+        size = tuple(size[0])
     elif len(size) == 1 and isinstance(size[0], (Tensor, np.ndarray)) and size[0].ndim:
         size = tuple(size[0].tolist())
     try:
+        if any([isinstance(n, bool) for n in size]):
+            raise TypeError
         shape = tuple([operator.index(n) for n in size])
     except TypeError:
         raise TypeError(
@@ -100,6 +103,7 @@ def ones(
     return _filled("ones", sizes, 1, size, out, dtype, device, requires_grad)
 
 
+@taught
 def empty(
     *sizes: Any, size: Any = None, out: Any = None, dtype: Any = None, layout: Any = None,
     device: Any = None, pin_memory: bool = False, requires_grad: bool = False,
@@ -252,6 +256,8 @@ def arange(
 
 
 def _steps(op: str, steps: Any) -> int:
+    if isinstance(steps, bool) or not hasattr(steps, "__index__"):
+        raise TypeError(f"{op}: steps must be an int; got steps {steps!r}.")
     n = operator.index(steps)
     if n < 0:
         raise ShapeError(f"{op}: number of steps must not be negative; got steps {n}.")

@@ -249,6 +249,9 @@ def check_class_weight(op: str, x: Tensor, weight: Tensor | None) -> None:
 
 def check_classes(op: str, x: Tensor, t: Tensor, ignore_index: int | None) -> None:
     """The target must have the input's shape without the class dim, and hold classes."""
+    whole = hasattr(ignore_index, "__index__") and not isinstance(ignore_index, bool)
+    if not whole and ignore_index is not None:
+        raise TypeError(f"{op}: ignore_index must be an int; got ignore_index {ignore_index!r}.")
     wanted = shape_of(x)[:1] * (x.ndim > 1) + shape_of(x)[2:]
     if shape_of(t) != wanted and not (x.ndim == 1 and shape_of(t) == (1,)):
         hint = ""

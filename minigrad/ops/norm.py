@@ -185,6 +185,8 @@ def batch_norm(
             f"{shape_of(input)}. Use a larger batch, drop_last=True in the DataLoader, or "
             "model.eval()."
         )
+    if training and not eps > 0:
+        raise ShapeError(f"{name}: eps must be positive when training; got eps {eps!r}. Try 1e-5.")
     if not training and (running_mean is None or running_var is None):
         raise ShapeError(
             f"{name}: running_mean and running_var are needed unless training; got "

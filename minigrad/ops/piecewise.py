@@ -109,7 +109,7 @@ leaky_relu.gradient(
 @op(promote="arithmetic")
 def threshold(input: Array, threshold: float, value: float) -> Array:
     """x where x > threshold, `value` elsewhere."""
-    return np.where(input > threshold, input, input.dtype.type(value))
+    return np.where(input <= threshold, input.dtype.type(value), input)  # NaN stays
 
 
 threshold.gradient("input", lambda g, input, threshold: passing(g, input, threshold, INF))

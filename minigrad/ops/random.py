@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
+from ..complaints import taught
 from ..errors import ShapeError
 from ..random import Generator, numpy_generator
 from ..tensor import Tensor, wrap
@@ -49,6 +50,7 @@ def _float_dtype(op: str, dtype: Any) -> np.dtype[Any]:
     return d
 
 
+@taught
 def rand(
     *sizes: Any, size: Any = None, generator: Generator | None = None, out: Any = None,
     dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: bool = False,
@@ -61,6 +63,7 @@ def rand(
     return finish(made, device, requires_grad)
 
 
+@taught
 def randn(
     *sizes: Any, size: Any = None, generator: Generator | None = None, out: Any = None,
     dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: bool = False,
@@ -79,6 +82,7 @@ def _like_dtype(op: str, input: Tensor, dtype: Any) -> np.dtype[Any]:
     return input._data.dtype if dtype is None else dtypes.to_dtype(dtype)
 
 
+@taught
 def rand_like(
     input: Tensor, *, dtype: Any = None, layout: Any = None, device: Any = None,
     requires_grad: bool = False, memory_format: Any = None, generator: Generator | None = None,
@@ -89,6 +93,7 @@ def rand_like(
     return finish(made, device, requires_grad)
 
 
+@taught
 def randn_like(
     input: Tensor, *, dtype: Any = None, layout: Any = None, device: Any = None,
     requires_grad: bool = False, memory_format: Any = None, generator: Generator | None = None,
@@ -108,6 +113,7 @@ def _integers(
     return np.asarray(rng.integers(lo, hi, shape)).astype(d)
 
 
+@taught
 def randint(
     *args: Any, low: int = 0, high: int | None = None, size: Any = None,
     generator: Generator | None = None, out: Any = None, dtype: Any = None, layout: Any = None,
@@ -132,6 +138,7 @@ def randint(
     return finish(made, device, requires_grad)
 
 
+@taught
 def randint_like(
     input: Tensor, *args: int, low: int = 0, high: int | None = None, dtype: Any = None,
     layout: Any = None, device: Any = None, requires_grad: bool = False, memory_format: Any = None,
@@ -150,6 +157,7 @@ def randint_like(
     return finish(made, device, requires_grad)
 
 
+@taught
 def randperm(
     n: int, *, generator: Generator | None = None, out: Any = None, dtype: Any = None,
     layout: Any = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False,
@@ -172,6 +180,7 @@ def _probabilities(op: str, p: Any) -> np.ndarray:
     return a
 
 
+@taught
 def bernoulli(
     input: Tensor, p: float | None = None, *, generator: Generator | None = None, out: Any = None
 ) -> Tensor:
@@ -182,6 +191,7 @@ def bernoulli(
     return wrap(np.asarray(draws < chance).astype(input._data.dtype))
 
 
+@taught
 def multinomial(
     input: Tensor, num_samples: int, replacement: bool = False, *,
     generator: Generator | None = None, out: Any = None,
@@ -229,6 +239,7 @@ def multinomial(
     return wrap(picks if a.ndim == 2 else picks[0])
 
 
+@taught
 def normal(
     mean: Any, std: Any = 1.0, size: Any = None, *, generator: Generator | None = None,
     out: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False,
@@ -250,6 +261,7 @@ def normal(
     return finish(np.asarray(made), device, requires_grad)
 
 
+@taught
 def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
     """Poisson counts with the rates that stand in `input`, in its dtype."""
     if (input._data < 0).any():
@@ -262,9 +274,8 @@ def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
 
 
 def _filler(draw: Any) -> None:
-    name = draw.__name__[1:]
-    setattr(Tensor, name, draw)
-    draw.__name__ = name
+    draw.__name__ = draw.__name__[1:]
+    setattr(Tensor, draw.__name__, taught(draw))
 
 
 def _range(name: str, low: float, high: float) -> None:
@@ -298,7 +309,7 @@ def _normal_(
 ) -> Tensor:
     """Fill with normal numbers of the given mean and standard deviation; returns self."""
     _need_float("normal_", self)
-    if std < 0:
+    if not std >= 0:
         raise RuntimeError(f"normal_: std must not be negative; got {std}.")
     drawn = _gauss(numpy_generator(generator), self._data.shape, self._data.dtype)
     return overwrite(
@@ -318,7 +329,7 @@ def _exponential_(
 ) -> Tensor:
     """Fill with exponential numbers of rate `lambd`; returns self."""
     _need_float("exponential_", self)
-    if lambd <= 0:
+    if not lambd > 0:
         raise RuntimeError(f"exponential_: lambd must be positive; got {lambd}.")
     drawn = numpy_generator(generator).standard_exponential(self._data.shape)
     return overwrite(self, drawn / lambd, "exponential_")

@@ -288,6 +288,11 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
             f"bincount: input must be a vector of ints >= 0; got shape {a.shape}, dtype {a.dtype}"
             f"{', minimum ' + str(a.min()) if a.size else ''}."
         )
+    if a.size and a.max() >= 1 << 48:  # NumPy writes out of bounds there
+        raise ShapeError(
+            f"bincount: input must be small ints, for the result counts up to the largest; got "
+            f"maximum {a.max()}. Map the values to 0, 1, ... with unique."
+        )
     w = None if weights is None else weights._data
     if w is not None and w.shape != a.shape:
         raise ShapeError(f"bincount: weights must have the shape {a.shape}; got {w.shape}.")

@@ -7,6 +7,9 @@ from typing import Any
 __all__ = ["check_batches", "check_stream", "check_workers"]
 
 
+MOST_WORKERS = 1024
+
+
 def check_workers(
     num_workers: int, timeout: float, prefetch_factor: int | None, persistent: bool
 ) -> None:
@@ -17,6 +20,11 @@ def check_workers(
         raise ValueError(
             f"num_workers option should be non-negative; got num_workers {num_workers}. Use "
             "num_workers=0 to fetch in the calling thread."
+        )
+    if num_workers > MOST_WORKERS:
+        raise ValueError(
+            f"DataLoader: num_workers must be at most {MOST_WORKERS}; got num_workers "
+            f"{num_workers}. More threads than processors do not help: try 2 to 8."
         )
     if timeout < 0:
         raise ValueError(f"timeout option should be non-negative; got timeout {timeout}.")
