@@ -5,20 +5,21 @@ The checks are in checks.py, keeping.py and precise.py; how samples are drawn is
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from ..errors import ShapeError
+from ..errors import GradientError, ShapeError
 from . import checks, keeping, precise
 from .cases import Case
 from .explain import CheckError, KinkWarning, Report
 from .gradcheck import examine, examine_second
 from .shrink import code, smallest
 
-__all__ = ["check_op"]
+__all__ = ["check_case", "check_op"]
 
 Check = Callable[..., None]
 
@@ -121,6 +122,14 @@ def check_op(
     return total
 
 
+def check_case(
+    op: Callable[..., Any], case: Case, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Report:
+    """The report of every check on one sample of a Case, as drawn; nothing is raised or shrunk."""
+    name = f"check_op: {getattr(op, '__name__', type(op).__name__)}"
+    return _run_all(op, case, args, kwargs, not case.linear, name, False)
+
+
 def _sample(sample: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
     if not isinstance(sample, tuple):
         return (sample,), {}
@@ -188,7 +197,8 @@ def _run_all(
 ) -> Report:
     total = Report(name)
     call = checks.Call(fn, case, args, kwargs)
-    call(*call.given.tensors(call.given.cast(np.float64)))  # a sample the op refuses is an error
+    with contextlib.suppress(GradientError):  # that is a finding; a sample it refuses is an error
+        call(*call.given.tensors(call.given.cast(np.float64)))
     for kind, check in _steps(case, guess):
         report = _one(kind, check, fn, case, args, kwargs, name)
         total.checked += report.checked
@@ -216,6 +226,20 @@ def _seen(report: Report) -> str:
     return "".join([f"\n# {row}" for row in rows if row.startswith("index (")][:1])
 
 
+def _kind_of(message: str) -> str:
+    """Which promise a contract check of the engine found broken."""
+    for words, kind in [
+        ("change", "mutated input"),
+        (" is nan ", "non-finite"),
+        ("inf ", "non-finite"),
+        ("must have its shape", "shape"),
+        ("dtype", "dtype"),
+    ]:
+        if words in message:
+            return kind
+    return "error"
+
+
 def _one(
     kind: str, check: Any, fn: Any, case: Case, args: Any, kwargs: Any, name: str
 ) -> Report:
@@ -227,6 +251,8 @@ def _one(
         report.add(kind, str(e))
     except ShapeError as e:
         report.add("shape", str(e))
+    except GradientError as e:
+        report.add(_kind_of(str(e)), str(e))
     except Exception as e:
         report.add("error", f"{type(e).__name__}: {e}")
     else:

@@ -126,12 +126,12 @@ def guess(
             return said
     if a.size > 1 and _same(a - n, np.full_like(a, (a - n).mean())):
         return f"the same amount, {float((a - n).mean()):.6g}, is added everywhere."
+    if _same(np.abs(a), np.abs(n)):
+        return "only signs differ; look for an abs, a sign or a comparison turned round."
     if whole and (said := _along_one_dim(analytic - numeric, others)):
         return said
     if whole and (said := _at_border(analytic, numeric)):
         return said
-    if _same(np.abs(a), np.abs(n)):
-        return "only signs differ; look for an abs, a sign or a comparison turned round."
     return "a term is missing or wrong."
 
 
@@ -181,8 +181,21 @@ def _rearranged(a: np.ndarray, n: np.ndarray) -> str | None:
             return f"the gradient is summed over dim {d}."
         if a.shape[d] > 1 and _same(a, np.broadcast_to(n.mean(d, keepdims=True), n.shape)):
             return f"the gradient is averaged over dim {d}."
+    if (said := _shifted_twice(a, n)) is not None:
+        return said
     if a.size > 1 and _same(np.sort(a, None), np.sort(n, None)):
         return "the right numbers stand in the wrong places: a wrong permutation or index."
+    return None
+
+
+def _shifted_twice(a: np.ndarray, n: np.ndarray) -> str | None:
+    """Height and width, both off by one."""
+    if a.ndim < 2 or min(a.shape[-2:]) < 4:
+        return None
+    inner = (..., slice(1, -1), slice(1, -1))
+    for shift in ((1, 1), (-1, -1), (1, -1), (-1, 1)):
+        if _same(a[inner], np.roll(n, shift, (-2, -1))[inner]):
+            return f"dims {a.ndim - 2} and {a.ndim - 1} are shifted by {shift}: off by one in padding."
     return None
 
 

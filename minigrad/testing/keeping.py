@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import tracemalloc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,7 @@ from .checks import Call
 
 __all__ = ["check_aliasing", "check_memory"]
 
-RUNS = 4
-NOISE = 64  # bytes; the smallest array takes more
+RUNS = 3
 
 
 def check_aliasing(fn: Callable[..., Any], case: Any, args: Any, kwargs: Any) -> None:
@@ -50,37 +49,36 @@ def _share(a: np.ndarray, b: np.ndarray) -> bool:
 
 
 def check_memory(fn: Callable[..., Any], case: Any, args: Any, kwargs: Any) -> None:
-    """After a run, forward and backward, no more is alive than after the one before."""
+    """After a run, forward and backward, no more arrays are alive than after the one before."""
     call = Call(fn, case, args, kwargs)
-    grown = min(_growth(call, case))
-    assert grown < NOISE, (
-        f"every run leaves {grown} more bytes alive. Keep no results on the side, and no "
-        "reference from an output to itself; hand a rule what it needs by naming it."
-    )
-
-
-def _growth(call: Call, case: Any) -> Iterator[int]:
-    """How many bytes each run adds, with the garbage collector off: graphs die by themselves."""
     collecting, tracing = gc.isenabled(), tracemalloc.is_tracing()
     _run(call, case)
-    gc.disable()
+    gc.disable()  # graphs must die by themselves
     if not tracing:
         tracemalloc.start()
     try:
         _run(call, case)
-        before = tracemalloc.get_traced_memory()[0]
+        count, size = _alive()
         for _ in range(RUNS):
             _run(call, case)
-            now = tracemalloc.get_traced_memory()[0]
-            yield now - before
-            if now - before < NOISE:
-                return
-            before = now
+        more, larger = _alive()
     finally:
         if not tracing:
             tracemalloc.stop()
         if collecting:
             gc.enable()
+    assert more - count < RUNS, (
+        f"{RUNS} more runs leave {more - count} more arrays alive, {larger - size} bytes. Keep no "
+        "results on the side, and no reference from an output to itself; hand a rule what it "
+        "needs by naming it."
+    )
+
+
+def _alive() -> tuple[int, int]:
+    """How many arrays own memory that was taken while tracing, and how much."""
+    traces = tracemalloc.take_snapshot().traces
+    sizes = [t.size for t in traces if t.domain == np.lib.tracemalloc_domain]
+    return len(sizes), sum(sizes)
 
 
 def _run(call: Call, case: Any) -> Sequence[Any]:
