@@ -91,7 +91,7 @@ def repeat_interleave(
 @op
 def flip(input: Array, dims: Any) -> Array:
     """A copy with the order of entries reversed along `dims`."""
-    return np.ascontiguousarray(np.flip(input, _dims_of("flip", dims, input.ndim))).reshape(
+    return np.array(np.flip(input, _dims_of("flip", dims, input.ndim)), order="C").reshape(
         input.shape
     )
 
