@@ -172,7 +172,7 @@ def general(op: Op) -> Callable[..., Any]:
 
 def elementwise(op: Op) -> Callable[..., Any]:
     """`call` for an op of one or two inputs that meet in one dtype: the path small nets live on."""
-    forward, floats = op.forward, op.promote == "float"
+    forward, floats = op.quick, op.promote == "float"
     defaults = op.defaults[len(op.inputs) :]
     record = op.differentiable
 

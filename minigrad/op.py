@@ -26,6 +26,9 @@ from numpy import ndarray as Array
 
 from .call import elementwise, general
 from .complaints import dress, of_call, taught
+from .contract import Watch, line_of
+from .custom import CustomNode, Guard, refuse
+from .record import OpNode
 from .tensor import Tensor
 
 __all__ = ["Array", "Op", "Plan", "composite", "op", "registry"]
@@ -55,10 +58,10 @@ class OpFunction(Protocol):
 class _Rule:
     """The gradient of one or more inputs, and where each of its arguments comes from."""
 
-    __slots__ = ("fetch", "fn", "inputs", "joint")
+    __slots__ = ("fetch", "fn", "inputs", "joint", "watch")
 
     def __init__(self, op: Op, inputs: tuple[str, ...], fn: Callable[..., Any]) -> None:
-        self.fn = fn
+        self.fn, self.watch = fn, Watch()
         self.inputs = tuple(op.inputs.index(name) for name in inputs)
         self.joint = len(inputs) > 1
         self.fetch: list[tuple[str, int]] = []
@@ -81,17 +84,18 @@ class _Rule:
                 known = [*op.inputs, *op.outputs, *op.settings, *op.byproducts, "y", "needs"]
                 raise TypeError(
                     f"{op.name}: a rule may name the inputs (or <input>_shape), outputs, settings "
-                    f"({', '.join(known)}); got {name!r}."
+                    f"({', '.join(known)}) after g; got {name!r}. The rule stands at {line_of(fn)}."
                 )
 
 
 class Plan:
     """What a node keeps, given which inputs want gradients."""
 
-    __slots__ = ("byproducts", "extras", "inputs", "op", "outputs", "rules", "shapes")
+    __slots__ = ("byproducts", "extras", "inputs", "node", "op", "outputs", "rules", "shapes")
 
     def __init__(self, op: Op, wants: tuple[bool, ...]) -> None:
         self.op = op
+        self.node = CustomNode if op.custom else OpNode
         self.rules = [r for r in op.rules if op.variadic or any(wants[i] for i in r.inputs)]
         sources = {source for r in self.rules for source in r.fetch}
         self.inputs = tuple(
@@ -115,7 +119,11 @@ class Op:
         outputs: tuple[str, ...],
         byproducts: tuple[str, ...],
         differentiable: bool,
+        constant: tuple[str, ...],
     ) -> None:
+        self.constant, self.watch = constant, Watch()
+        differentiable = differentiable and not set(outputs) <= set(constant)
+        self.custom = not forward.__module__.startswith("minigrad.")
         self.forward, self.name, self.promote, self.view = forward, name, promote, view
         self.several = len(outputs) > 1
         self.outputs, self.byproducts, self.differentiable = outputs, byproducts, differentiable
@@ -135,10 +143,13 @@ class Op:
         self.order = order if order != sorted(order) else None  # gather(input, dim, index)
         regular = self.order is None and self.positional == len(self.parameters)
         self.apply = forward if regular else _in_order(forward, order, self)
+        self.quick = forward  # what a call with inputs alone runs
+        if self.custom:
+            self.apply, self.quick = Guard(self, self.apply), Guard(self, forward)
         self.rules: list[_Rule] = []
         self.plans: dict[tuple[bool, ...], Plan] = {}
         self.node_name = "".join(w.capitalize() for w in name.strip("_").split("_")) + "Backward0"
-        self.where = f"{forward.__code__.co_filename}:{forward.__code__.co_firstlineno}"
+        self.where = line_of(forward)
 
     @overload
     def gradient(self, *inputs: str) -> Callable[[Rule], Rule]: ...
@@ -157,6 +168,10 @@ class Op:
                 raise TypeError(
                     f"{self.name}: has no input {name!r}; its inputs are {self.inputs}."
                 )
+
+        twice = [n for r in self.rules for n in names if self.inputs.index(n) in r.inputs]
+        if twice:
+            raise TypeError(f"{self.name}: has a gradient rule for input {twice[0]!r} already.")
 
         def declare(rule: Callable[..., Any]) -> Callable[..., Any]:
             self.rules.append(_Rule(self, names, rule))
@@ -231,6 +246,7 @@ def op(
     outputs: str = "y",
     byproducts: str = "",
     differentiable: bool = True,
+    constant: str = "",
 ) -> Callable[[Callable[..., Any]], OpFunction]: ...
 
 
@@ -246,6 +262,7 @@ def op(
     outputs: str = "y",
     byproducts: str = "",
     differentiable: bool = True,
+    constant: str = "",
 ) -> Any:
     """Declare an op from its forward function over ndarrays.
 
@@ -264,6 +281,9 @@ def op(
         not the caller.
     differentiable : bool
         False: results never enter a graph (comparisons, argmax).
+    constant : str
+        Names of floating inputs and outputs through which no gradient flows. An input with neither
+        this nor a rule is an error when its gradient is asked for.
     """
 
     def declare(forward: Callable[..., Any]) -> Any:
@@ -275,14 +295,17 @@ def op(
             tuple(outputs.split()),
             tuple(byproducts.split()),
             differentiable,
+            tuple(constant.split()),
         )
+        if record.custom:
+            refuse(record)
         fast = promote is not None and len(record.inputs) <= 2 and not record.variadic and not view
-        fast = fast and len(record.outputs) == 1 and not record.byproducts
+        fast = fast and len(record.outputs) == 1 and not record.byproducts and not record.order
         call: Any = elementwise(record) if fast else general(record)
         dress(call, forward, record.name)
         call.op, call.gradient = record, record.gradient
         _register(forward.__name__, call, forward)
-        _install(call, method, reflected, inplace)
+        _install(call, forward, method, reflected, inplace)
         return call
 
     return declare if forward is None else declare(forward)
@@ -294,15 +317,24 @@ def _register(name: str, call: Any, declared: Callable[..., Any]) -> None:
         registry[name] = call
 
 
-def _install(call: Any, method: str, reflected: str, inplace: str) -> None:
+def _install(call: Any, declared: Any, method: str, reflected: str, inplace: str) -> None:
     from .inplace import in_place
 
-    for name in method.split():
-        setattr(Tensor, name, call)
-    for name in reflected.split():
-        setattr(Tensor, name, _swapped(call, name))
-    for name in inplace.split():
-        setattr(Tensor, name, in_place(call, name))
+    made = {
+        **{m: call for m in method.split()},
+        **{m: _swapped(call, m) for m in reflected.split()},
+        **{m: in_place(call, m) for m in inplace.split()},
+    }
+    if not declared.__module__.startswith("minigrad."):
+        for m, fn in made.items():
+            if not getattr(getattr(Tensor, m, call), "custom", False) and hasattr(Tensor, m):
+                raise TypeError(
+                    f"{call.__name__}: Tensor has a {m!r} already, which other code relies on. "
+                    "Choose another name for the method."
+                )
+            fn.custom = True
+    for m, fn in made.items():
+        setattr(Tensor, m, fn)
 
 
 def _swapped(call: Callable[..., Any], name: str) -> Callable[..., Any]:
@@ -330,7 +362,7 @@ def composite(fn: Any = None, *, method: str = "", inplace: str = "", name: str 
     def declare(fn: Any) -> Any:
         call = _aliased(fn) if "dim" in inspect.signature(fn).parameters else taught(fn)
         _register(name or fn.__name__, call, fn)
-        _install(call, method, "", inplace)
+        _install(call, fn, method, "", inplace)
         return call
 
     return declare if fn is None else declare(fn)

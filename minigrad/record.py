@@ -57,14 +57,8 @@ class OpNode(Node):
     def pullback(self, g: Any, wanted: tuple[bool, ...] | None) -> Sequence[Any]:
         plan, inputs, kept = self.plan, self.inputs, self.kept
         op = plan.op
-        if kept is None:
-            raise GradientError(
-                f"{self.name}: trying to backward through the graph a second time, but what this "
-                "op kept was freed by the first pass. Use loss.backward(retain_graph=True) the "
-                "first time, or compute the loss again."
-            )
         if kept is not _NOTHING or self.out_cells:
-            self._check_versions(kept)
+            self.check_kept()
         if op.several:
             g = self._fill(g)
         grads: list[Any] = [None] * len(inputs)
@@ -107,10 +101,12 @@ class OpNode(Node):
     def _check_has_rule(self, i: int) -> None:
         """A rule may return None (no gradient flows); an input without a rule is an error."""
         op = self.op
-        if not op.variadic and not any(i in r.inputs for r in op.rules):
+        i = 0 if op.variadic else i
+        if op.inputs[i] not in op.constant and not any(i in r.inputs for r in op.rules):
             raise GradientError(
                 f"{op.name}: has no gradient rule for input {op.inputs[i]!r}, which requires "
-                f"grad. Declare one beside the op ({op.where}), or detach the input."
+                f"grad. Declare one beside the op ({op.where}), say @op(constant="
+                f"{op.inputs[i]!r}) if no gradient flows there, or detach the input."
             )
 
     def _fetch(self, kind: str, i: int, wanted: tuple[bool, ...] | None) -> Any:
@@ -149,11 +145,18 @@ class OpNode(Node):
 
     def op_float_outputs(self) -> list[int]:
         """Places of the outputs through which gradients flow."""
-        return [i for i, d in enumerate(self.dtype) if d.kind == "f"]
+        names, constant = self.op.outputs, self.op.constant
+        return [i for i, d in enumerate(self.dtype) if d.kind == "f" and names[i] not in constant]
 
-    def _check_versions(self, kept: Sequence[Any]) -> None:
-        """Raise if a kept value was changed in place since."""
-        versions = self.versions
+    def check_kept(self) -> None:
+        """Raise if what was kept is gone, or was changed in place since."""
+        kept, versions = self.kept, self.versions
+        if kept is None:
+            raise GradientError(
+                f"{self.name}: trying to backward through the graph a second time, but what this "
+                "op kept was freed by the first pass. Use loss.backward(retain_graph=True) the "
+                "first time, or compute the loss again."
+            )
         for i, t in enumerate(kept):
             if t.__class__ in SCALARS or t is None or t._cell is None:
                 continue
@@ -240,7 +243,7 @@ def record(
             )
     mask = tuple(wants)
     plan = op.plans.get(mask) or op.plan(mask)
-    node = _new_node(OpNode)
+    node = _new_node(plan.node)
     node.seq = tick()
     node.inputs = tuple(edges)
     node.plan = plan
@@ -271,9 +274,9 @@ def record(
         return
     node.shape = tuple([o._data.shape for o in outs])
     node.dtype = tuple([o._data.dtype for o in outs])
-    for i, o in enumerate(outs):
-        if o._data.dtype.kind == "f":
-            o._node, o._rg = Output(node, i, o._data.shape, o._data.dtype), True
+    for i in node.op_float_outputs():
+        o = outs[i]
+        o._node, o._rg = Output(node, i, o._data.shape, o._data.dtype), True
 
 
 def record_elementwise(op: Op, out: Tensor, x: Tensor, z: Any, args: Any, defaults: Any) -> None:
@@ -286,7 +289,7 @@ def record_elementwise(op: Op, out: Tensor, x: Tensor, z: Any, args: Any, defaul
     if x._cell is not None or plan.shapes or mode.anomaly or getattr(z, "_cell", None):
         return record(op, (out,), args, defaults)
     array = out._data
-    node = _new_node(OpNode)
+    node = _new_node(plan.node)
     node.seq = tick()
     node.plan = plan
     node.settings = defaults

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent / "minigrad"
 # right, also inside functions.
 BASE = "errors dtypes _files complaints"
 CORE = f"{BASE} engine values described tensor convert installed"
-OPS = f"{CORE} call record inplace op differentiate kernels ops random _tree"
+OPS = f"{CORE} call contract custom record inplace op differentiate kernels ops random _tree"
 ARROWS = {
     "errors": "",
     "dtypes": "errors",
@@ -30,7 +30,9 @@ ARROWS = {
     "convert": CORE,
     "record": CORE,
     "call": f"{CORE} record",
-    "op": f"{CORE} record call",
+    "contract": CORE,
+    "custom": f"{CORE} contract record",
+    "op": f"{CORE} record call contract custom",
     "inplace": f"{CORE} record",
     "differentiate": CORE,
     "ops": f"{OPS} autograd",
@@ -41,6 +43,10 @@ ARROWS = {
     "utils": OPS,
     "vision": f"{OPS} nn utils",
     "summary": f"{OPS} nn",
+    "settings": CORE,
+    "amp": CORE,
+    "cuda": "amp",
+    "jit": "",
     "viz": f"{OPS} nn utils summary",
 }
 # Knots of the core: imported only inside functions, when the whole package is there.

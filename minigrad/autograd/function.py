@@ -2,18 +2,20 @@
 
 A function of your own over ndarrays is shorter as an op (see minigrad.op); this is for code written
 for PyTorch, and for backward passes that are not the gradient (straight-through estimators,
-gradient reversal).
+gradient reversal). What is recorded of a call is in node.py.
 """
 
 from __future__ import annotations
 
 import functools
+import inspect
 import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from ..contract import Watch, line_of, switch
 from ..engine import Node, is_grad_enabled, no_grad
 from ..errors import GradientError
 from ..inplace import check_in_place, replace
@@ -27,7 +29,7 @@ class FunctionCtx:
     """What `forward` leaves for `backward`; any attribute may be set on it."""
 
     needs_input_grad: tuple[bool, ...] = ()
-    _saved: tuple[Any, ...] = ()
+    _saved: tuple[Any, ...] | None = None
     _node: weakref.ref[FunctionNode] | None = None  # the node holds the context
     _not_differentiable: tuple[Tensor, ...] = ()
     _dirty: tuple[Tensor, ...] = ()
@@ -35,31 +37,41 @@ class FunctionCtx:
 
     def save_for_backward(self, *tensors: Tensor | None) -> None:
         """Keep tensors for `backward`; a later in-place change of one is then noticed."""
-        for i, t in enumerate(tensors):
-            if t is not None and not isinstance(t, Tensor):
-                raise TypeError(
-                    f"save_for_backward: takes Tensors or None; got {type(t).__name__} at place "
-                    f"{i}. Set other values as attributes, as in ctx.size = size."
-                )
+        if self._saved is not None or self._node is not None:
+            raise GradientError(
+                "save_for_backward: may be called once, in forward or setup_context; a second call "
+                "would forget the first. Save all at once: ctx.save_for_backward(x, w, y)."
+            )
+        _check_tensors("save_for_backward", tensors, "Set other values as attributes: ctx.n = n.")
         self._saved = tensors
 
     @property
     def saved_tensors(self) -> tuple[Any, ...]:
         """What `save_for_backward` was given."""
         node = None if self._node is None else self._node()
-        return self._saved if node is None else node.unpack()
+        return self._saved or () if node is None else node.unpack()
 
     def mark_non_differentiable(self, *outputs: Tensor) -> None:
         """Outputs through which no gradient flows (indices, masks)."""
+        _check_tensors("mark_non_differentiable", outputs, "Give outputs of forward.")
         self._not_differentiable = outputs
 
     def mark_dirty(self, *inputs: Tensor) -> None:
         """Inputs that `forward` changed in place; return them as outputs."""
+        _check_tensors("mark_dirty", inputs, "Give the inputs that forward changed.")
         self._dirty = inputs
 
     def set_materialize_grads(self, value: bool) -> None:
         """False: `backward` gets None, not zeros, for outputs that were not used."""
         self._materialize = value
+
+
+def _check_tensors(name: str, values: tuple[Any, ...], hint: str) -> None:
+    for i, t in enumerate(values):
+        if t is not None and not isinstance(t, Tensor):
+            raise TypeError(
+                f"{name}: takes Tensors or None; got {type(t).__name__} at place {i}. {hint}"
+            )
 
 
 class Function:
@@ -80,10 +92,32 @@ class Function:
                 return 2 * g
     """
 
+    _forward: Callable[..., Any]  # as the user wrote it; forward itself is guarded
+    _watch = Watch()
+    _split = False  # whether setup_context stands apart from forward
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for name in ("forward", "backward", "setup_context"):
+            if inspect.isfunction(cls.__dict__.get(name)):
+                raise TypeError(
+                    f"{cls.__name__}: {name} must be a static method, since no instance is made. "
+                    f"Put @staticmethod on the line above def {name}(...), at "
+                    f"{line_of(cls.__dict__[name])}."
+                )
+        cls._watch = Watch()
+        cls._split = cls.setup_context is not Function.setup_context
+        if "forward" in cls.__dict__:
+            cls._forward = staticmethod(cls.forward)
+            if not cls._split:
+                cls.forward = staticmethod(_not_called(cls.__name__, cls.forward))  # type: ignore[method-assign]
+
     @staticmethod
     def forward(*args: Any) -> Any:
         """Compute the outputs, Tensors or a tuple of them."""
         raise NotImplementedError("Function: define forward(ctx, *args) as a staticmethod.")
+
+    _forward = forward
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
@@ -103,27 +137,35 @@ class Function:
         )
 
     @classmethod
-    def apply(cls, *args: Any) -> Any:
-        """Run `forward` and record it."""
+    def apply(cls, *args: Any, **kwargs: Any) -> Any:
+        """Run `forward` and record it. Keywords and defaults are for a split forward."""
+        if kwargs or cls._split:
+            args = _bound(cls, args, kwargs)
         ctx = FunctionCtx()
-        places = tuple(i for i, a in enumerate(args) if isinstance(a, Tensor))
-        recording = is_grad_enabled()
-        edges = tuple(edge_of(args[i]) if recording else None for i in places)
-        wants = {i for i, e in zip(places, edges) if e is not None}
-        ctx.needs_input_grad = tuple(i in wants for i in range(len(args)))
-        before = {id(args[i]): (args[i]._node, args[i]._rg) for i in places}
-        with no_grad():
-            if cls.setup_context is Function.setup_context:
-                result = cls.forward(ctx, *args)
-            else:
-                result = cls.forward(*args)
-                cls.setup_context(ctx, args, result)
-        outputs = list(result) if isinstance(result, tuple) else [result]
-        for t in ctx._dirty:
-            if recording and wants:
-                check_in_place(t, cls.__name__)
-            t._node, t._rg = before.get(id(t), (t._node, t._rg))
+        places = tuple([i for i, a in enumerate(args) if isinstance(a, Tensor)])
         given = [args[i] for i in places]
+        recording = is_grad_enabled()
+        edges = tuple([edge_of(t) for t in given])
+        ctx.needs_input_grad = tuple([isinstance(a, Tensor) and a._rg for a in args])
+        wants = recording and any(ctx.needs_input_grad)
+        before = [(t._node, t._rg, t._version) for t in given]
+        copies = None
+        if switch.on:
+            key = tuple([t._data.shape for t in given])
+            if key not in cls._watch.seen:
+                copies = cls._watch.copies(key, [t._data for t in given])
+        with no_grad():
+            if cls._split:
+                result = cls._forward(*args)
+                cls.setup_context(ctx, args, result)
+            else:
+                result = cls._forward(ctx, *args)
+        outputs = list(result) if isinstance(result, tuple) else [result]
+        _check_inputs(cls, ctx, places, given, before, copies, outputs)
+        for t in ctx._dirty:
+            if wants:
+                check_in_place(t, cls.__name__)
+            t._node, t._rg = next((b[0], b[1]) for b, x in zip(before, given) if x is t)
         fresh = [_own(o, given, ctx._dirty) for o in outputs]
         node = _attach(cls, ctx, args, places, edges, outputs, fresh) if wants else None
         for i, o in enumerate(outputs):
@@ -131,16 +173,77 @@ class Function:
                 replace(o, fresh[i], cls.__name__)
                 fresh[i] = o
         if node is not None:
-            node.saved = tuple(None if t is None else Saved(t, outputs, given) for t in ctx._saved)
-            ctx._saved, ctx._dirty, ctx._not_differentiable = (), (), ()
+            saved = ctx._saved or ()
+            node.saved = tuple([None if t is None else Saved(t, outputs, given) for t in saved])
+            ctx._saved, ctx._dirty, ctx._not_differentiable = None, (), ()
         return tuple(fresh) if isinstance(result, tuple) else fresh[0]
+
+
+def _not_called(name: str, forward: Callable[..., Any]) -> Callable[..., Any]:
+    """`forward` for whoever calls it by name (super().forward): not with tensors alone."""
+
+    @functools.wraps(forward)
+    def checked(*args: Any) -> Any:
+        if args and isinstance(args[0], Tensor):
+            raise TypeError(
+                f"{name}.forward: is not called directly, or nothing is recorded; got a Tensor in "
+                f"place of ctx. Call {name}.apply(...)."
+            )
+        return forward(*args)
+
+    return checked
+
+
+def _bound(cls: type[Function], args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+    """The arguments of a split forward, defaults filled in, as `setup_context` gets them."""
+    if not cls._split:
+        raise TypeError(
+            f"{cls.__name__}.apply: takes no keyword arguments; got {', '.join(kwargs)}. Give them "
+            "by position, or split forward and setup_context."
+        )
+    bound = inspect.signature(cls._forward).bind(*args, **kwargs)
+    bound.apply_defaults()
+    return bound.args
+
+
+def _check_inputs(
+    cls: type[Function],
+    ctx: FunctionCtx,
+    places: Sequence[int],
+    given: Sequence[Tensor],
+    before: Sequence[tuple[Any, bool, int]],
+    copies: list[Any] | None,
+    outputs: Sequence[Any],
+) -> None:
+    """What forward did to its inputs must be what it said with `mark_dirty`."""
+    for t in ctx._dirty:
+        if not _is_any(t, given) or not _is_any(t, outputs):
+            what = "an input" if not _is_any(t, given) else "returned as an output too"
+            raise GradientError(
+                f"{cls.__name__}: what is given to mark_dirty must be {what}; got a tensor of "
+                f"shape {t._data.shape}. Write x.add_(1); ctx.mark_dirty(x); return x."
+            )
+    if not switch.on:
+        return
+    for k, (i, t) in enumerate(zip(places, given)):
+        changed = t._version != before[k][2]
+        if _is_any(t, ctx._dirty):
+            continue
+        if copies is not None and not changed:
+            changed = cls._watch.restored([t._data], [copies[k]]) is not None
+        if changed:
+            raise GradientError(
+                f"{cls.__name__}: forward changed argument {i}, of shape {t._data.shape}, in "
+                "place without saying so. Work on x.clone(), or say it: ctx.mark_dirty(x) and "
+                f"return x. It stands at {line_of(cls._forward)}."
+            )
 
 
 def _own(out: Any, given: Sequence[Tensor], dirty: Sequence[Tensor]) -> Any:
     """An output with a buffer of its own, so that in-place changes of it stay its own affair."""
     if not isinstance(out, Tensor):
         return out
-    shared = any(np.may_share_memory(out._data, t._data) for t in given)
+    shared = any([np.may_share_memory(out._data, t._data) for t in given])
     if shared and not _is_any(out, dirty):
         return wrap(out._data.copy())
     return wrap(out._data) if out._rg or out._node is not None or shared else out
@@ -156,30 +259,48 @@ def _attach(
     fresh: Sequence[Any],
 ) -> FunctionNode:
     """Record the call: make its node and point the outputs at it."""
-    node = FunctionNode.__new__(FunctionNode)
     tensors = [o for o in fresh if isinstance(o, Tensor)]
-    if len(tensors) != len(fresh):
+    if not tensors:
         got = ", ".join(type(o).__name__ for o in fresh)
-        raise TypeError(f"{cls.__name__}: forward must return Tensors; got {got}.")
-    single = len(tensors) == 1
-    shapes = tuple(o._data.shape for o in tensors)
-    kinds = tuple(o._data.dtype for o in tensors)
+        hint = " Return a tuple." if got == "list" else ""
+        raise TypeError(f"{cls.__name__}: forward must return Tensors; got {got}.{hint}")
+    _check_attributes(cls, ctx, outputs)
+    node = FunctionNode.__new__(FunctionNode)
+    single = len(fresh) == 1
+    shapes = tuple([o._data.shape if isinstance(o, Tensor) else () for o in fresh])
+    kinds = tuple([o._data.dtype if isinstance(o, Tensor) else None for o in fresh])
     Node.__init__(node, edges, shapes[0] if single else shapes, kinds[0] if single else kinds)
     node.live = tuple(
-        o._data.dtype.kind == "f" and not _is_any(was, ctx._not_differentiable)
-        for o, was in zip(tensors, outputs)
+        [
+            d is not None and d.kind == "f" and not _is_any(was, ctx._not_differentiable)
+            for d, was in zip(kinds, outputs)
+        ]
     )
     node.cls, node.ctx, node.count, node.places = cls, ctx, len(args), places
     node.saved, node.released = (), False
     ctx._node = weakref.ref(node)
-    for i, o in enumerate(tensors):
+    for i, o in enumerate(fresh):
         if node.live[i]:
             o._node, o._rg = node.edge(i, o._data), True
     return node
 
 
+def _check_attributes(cls: type[Function], ctx: FunctionCtx, outputs: Sequence[Any]) -> None:
+    """Refuse an output kept as an attribute: output -> node -> ctx -> output is never freed."""
+    for name, value in ctx.__dict__.items():
+        if name.startswith("_"):
+            continue
+        for t in value if isinstance(value, (tuple, list)) else (value,):
+            if isinstance(t, Tensor) and _is_any(t, outputs) and t._node is None:
+                raise GradientError(
+                    f"{cls.__name__}: ctx.{name} holds an output of forward: a reference cycle "
+                    "that keeps the graph alive, and changes in place go unnoticed. Write "
+                    "ctx.save_for_backward(y), and (y,) = ctx.saved_tensors in backward."
+                )
+
+
 def _is_any(t: Any, values: Sequence[Any]) -> bool:
-    return any(t is v for v in values)
+    return any([t is v for v in values])
 
 
 def once_differentiable(fn: Callable[..., Any]) -> Callable[..., Any]:
@@ -191,7 +312,9 @@ def once_differentiable(fn: Callable[..., Any]) -> Callable[..., Any]:
             result = fn(ctx, *grads)
         if not is_grad_enabled():
             return result
-        edges = tuple(edge_of(t) for t in (*grads, *ctx.saved_tensors) if isinstance(t, Tensor))
+        node = None if ctx._node is None else ctx._node()
+        edges = tuple(edge_of(t) for t in grads if isinstance(t, Tensor))
+        edges += () if node is None else node.inputs
         parts = result if isinstance(result, tuple) else (result,)
         marked = tuple(_Once.mark(r, edges) for r in parts)
         return marked if isinstance(result, tuple) else marked[0]

@@ -12,8 +12,9 @@ from ..engine import enable_grad
 from ..errors import GradientError, ShapeError
 from ..op import registry
 from ..tensor import Tensor, wrap
+from .vmap import vmap
 
-__all__ = ["hessian", "hvp", "jacobian", "jvp", "vhp", "vjp"]
+__all__ = ["hessian", "hvp", "jacobian", "jvp", "vhp", "vjp", "vmap"]
 
 Tensors = tuple[Tensor, ...]
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import Node, Output, is_grad_enabled
+from ..contract import Trace, is_zero_for_others, line_of, switch, varied
+from ..engine import Node, Output, is_grad_enabled, mode
 from ..errors import GradientError, ShapeError
 from ..tensor import Tensor, wrap
 
@@ -81,42 +82,94 @@ class FunctionNode(Node):
         return self if len(self.live) == 1 else Output(self, index, array.shape, array.dtype)
 
     def pullback(self, g: Any, wanted: tuple[bool, ...] | None) -> Sequence[Any]:
-        ctx = self.ctx
-        got = g if isinstance(g, list) else [g]
-        if ctx._materialize:
-            shapes = self.shape if len(self.live) > 1 else (self.shape,)
-            kinds = self.dtype if len(self.live) > 1 else (self.dtype,)
+        ctx, single = self.ctx, len(self.live) == 1
+        got = list(g) if isinstance(g, list) else [g]
+        if ctx._materialize and not single:
             got = [
-                wrap(np.zeros(s, d)) if one is None else one
-                for one, s, d in zip(got, shapes, kinds)
+                wrap(np.zeros(s, d)) if one is None and d is not None else one
+                for one, s, d in zip(got, self.shape, self.dtype)
             ]
+        trace = Trace(got) if mode.recording else None
+        got = got if trace is None else trace.given
+        versions = [None if t is None else t._version for t in got]
         back = self.cls.backward(ctx, *got)
         grads = tuple(back) if isinstance(back, (tuple, list)) else (back,)
         while len(grads) > self.count and grads[-1] is None:
             grads = grads[:-1]
         if len(grads) != self.count:
+            names = ", ".join(f"g{i}" for i in range(self.count))
             raise GradientError(
                 f"{self.name}: backward must return one gradient per argument of forward, None for "
-                f"those without; got {len(grads)} for {self.count} arguments."
+                f"those without; got {len(grads)} for {self.count} arguments. Write return {names}"
+                f"{self._where()}"
             )
-        return [self._fit(i, grads[i], edge) for i, edge in zip(self.places, self.inputs)]
+        for t, version in zip(got, versions):
+            if t is not None and t._version != version:
+                raise GradientError(
+                    f"{self.name}: backward changed its gradient in place, which other ops rely "
+                    f"on. Write g = g * 2 for g *= 2{self._where()}"
+                )
+        return [
+            self._fit(i, grads[i], edge, got, trace) for i, edge in zip(self.places, self.inputs)
+        ]
 
-    def _fit(self, i: int, g: Any, edge: Any) -> Tensor | None:
+    def _where(self) -> str:
+        return f". It stands at {line_of(self.cls.backward)}."
+
+    def _fit(self, i: int, g: Any, edge: Any, got: Sequence[Any], trace: Any) -> Tensor | None:
         if g is None or edge is None:
             return None
         if not isinstance(g, Tensor):
+            hint = ", or minigrad.from_numpy(...) and @once_differentiable"
             raise TypeError(
                 f"{self.name}: the gradient of argument {i} must be a Tensor or None; got "
-                f"{type(g).__name__}."
+                f"{type(g).__name__}. Compute it with minigrad's functions"
+                f"{hint if isinstance(g, np.ndarray) else ''}{self._where()}"
             )
-        if tuple(g._data.shape) != tuple(edge.shape):
-            if g._data.ndim >= len(edge.shape) and _expandable(edge.shape, g._data.shape):
-                return _sum_to(g, tuple(edge.shape))
-            raise ShapeError(
-                f"{self.name}: the gradient of argument {i} must have its shape "
-                f"{tuple(edge.shape)}; got {tuple(g._data.shape)}."
-            )
-        return g if g._data.dtype == edge.dtype else g.to(edge.dtype)
+        if trace is not None:
+            g = self._closed(i, g, got, trace)
+        like = edge._data if isinstance(edge, Tensor) else edge
+        if g._data.shape != like.shape:
+            if g._data.ndim >= len(like.shape) and _expandable(like.shape, g._data.shape):
+                g = _sum_to(g, like.shape)
+            else:
+                raise ShapeError(
+                    f"{self.name}: the gradient of argument {i} must have its shape "
+                    f"{like.shape}; got {g._data.shape}{self._where()}"
+                )
+        if g._data.dtype != like.dtype:
+            if g._data.dtype.kind != "f":
+                raise GradientError(
+                    f"{self.name}: the gradient of argument {i} must have its dtype {like.dtype}; "
+                    f"got {g._data.dtype}{self._where()}"
+                )
+            g = g.to(like.dtype)
+        watch = self.cls._watch
+        if switch.on and watch.suspect(g._data):
+            saved = [None if s is None else s.value for s in self.saved]
+            bad = watch.non_finite(g._data, [*got, *saved, *self.ctx.__dict__.values()])
+            if bad is not None:
+                raise GradientError(
+                    f"{self.name}: the gradient of argument {i}, of shape {like.shape}, is "
+                    f"{g._data[bad]} at {list(bad)} although its cotangent and all that was saved "
+                    "is finite. Look for a division by zero, a log or sqrt of zero or an overflow. "
+                    "If it is meant, switch this check off with "
+                    f"minigrad.autograd.set_contract_checks(False){self._where()}"
+                )
+        return g
+
+    def _closed(self, i: int, g: Tensor, got: Sequence[Any], trace: Trace) -> Any:
+        def elsewhere() -> Any:
+            back = self.cls.backward(self.ctx, *[varied(t, 1.0) for t in got])
+            return back[i] if isinstance(back, (tuple, list)) else back
+
+        message = (
+            f"{self.name}: the gradient of argument {i} cannot be differentiated again: what "
+            "backward returned does not depend on its gradient by graph, so it was computed "
+            "outside (detach, .data, .numpy() or no_grad). Write it with minigrad's functions, or "
+            f"mark it @once_differentiable{self._where()}"
+        )
+        return trace.closed(g, self.inputs, message, lambda: is_zero_for_others(elsewhere))
 
 
 def _expandable(small: Sequence[int], large: Sequence[int]) -> bool:
