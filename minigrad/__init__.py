@@ -11,7 +11,8 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from . import autograd, backends, cuda, linalg, nn, ops, optim, random, utils
+from . import amp, autograd, backends, cuda, jit, linalg, nn, ops, optim, random, settings, utils
+from .amp import autocast
 from .convert import as_tensor, from_numpy, is_tensor, tensor
 from .dtypes import (
     bool_ as bool,
@@ -63,6 +64,8 @@ from .engine import (
 from .kernels.jit import get_num_threads, set_num_threads, warmup
 from .ops.activation import celu, selu
 from .ops.adaptive_pool import adaptive_avg_pool1d, adaptive_max_pool1d
+from .ops.buckets import *
+from .ops.combine import *
 from .ops.compare import *
 from .ops.conv import conv1d, conv2d, conv_transpose1d, conv_transpose2d
 from .ops.convert import *
@@ -80,6 +83,7 @@ from .ops.limits import *
 from .ops.linalg import *
 from .ops.margin_loss import cosine_similarity
 from .ops.norm import batch_norm, instance_norm
+from .ops.pairwise import *
 from .ops.piecewise import hardshrink, prelu, relu, threshold
 from .ops.pool import avg_pool1d, max_pool1d, max_pool2d
 from .ops.random import *
@@ -104,9 +108,19 @@ from .random import (
     set_rng_state,
 )
 from .serialization import load, load_checkpoint, save, save_checkpoint
+from .settings import *
 from .summary import summary
 from .tensor import Tensor
-from .values import Size, device
+from .values import (
+    Size,
+    channels_last,
+    contiguous_format,
+    device,
+    layout,
+    memory_format,
+    preserve_format,
+    strided,
+)
 
 __version__ = "0.1.0"
 
@@ -118,7 +132,9 @@ __all__ = [
     "adaptive_avg_pool1d",
     "adaptive_max_pool1d",
     "alpha_dropout",
+    "amp",
     "as_tensor",
+    "autocast",
     "autograd",
     "avg_pool1d",
     "backends",
@@ -126,6 +142,8 @@ __all__ = [
     "bool",
     "can_cast",
     "celu",
+    "channels_last",
+    "contiguous_format",
     "conv1d",
     "conv2d",
     "conv_transpose1d",
@@ -163,7 +181,9 @@ __all__ = [
     "is_grad_enabled",
     "is_inference_mode_enabled",
     "is_tensor",
+    "jit",
     "layer_norm",
+    "layout",
     "linalg",
     "load",
     "load_checkpoint",
@@ -172,6 +192,7 @@ __all__ = [
     "manual_seed",
     "max_pool1d",
     "max_pool2d",
+    "memory_format",
     "nn",
     "no_grad",
     "ops",
@@ -179,6 +200,7 @@ __all__ = [
     "pixel_shuffle",
     "pixel_unshuffle",
     "prelu",
+    "preserve_format",
     "promote_types",
     "random",
     "relu",
@@ -192,16 +214,19 @@ __all__ = [
     "set_num_threads",
     "set_printoptions",
     "set_rng_state",
+    "settings",
     "short",
     "softmax",
+    "strided",
     "summary",
     "tensor",
     "threshold",
     "uint8",
-    "use_deterministic_algorithms",
     "utils",
     "warmup",
 ]
+__all__ += ops.buckets.__all__
+__all__ += ops.combine.__all__
 __all__ += ops.compare.__all__
 __all__ += ops.convert.__all__
 __all__ += ops.creation.__all__
@@ -214,6 +239,7 @@ __all__ += ops.index.__all__
 __all__ += ops.join.__all__
 __all__ += ops.limits.__all__
 __all__ += ops.linalg.__all__
+__all__ += ops.pairwise.__all__
 __all__ += ops.random.__all__
 __all__ += ops.rearrange.__all__
 __all__ += ops.reduce.__all__
@@ -222,6 +248,7 @@ __all__ += ops.scan.__all__
 __all__ += ops.section.__all__
 __all__ += ops.shape.__all__
 __all__ += ops.unary.__all__
+__all__ += settings.__all__
 
 _LATER = ("testing", "vision", "viz")
 
@@ -230,7 +257,3 @@ def __getattr__(name: str) -> Any:
     if name in _LATER:
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module 'minigrad' has no attribute {name!r}")
-
-
-def use_deterministic_algorithms(mode: Any, *, warn_only: Any = False) -> None:
-    """Accepted for PyTorch's scripts: results here are always deterministic."""

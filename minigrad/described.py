@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .installed import Installed
-from .values import CPU, Size, device
+from .values import CPU, Size, device, layout, strided
 
 if TYPE_CHECKING:
     from .tensor import Tensor
@@ -63,6 +63,16 @@ class Described(Installed):
         """Always False."""
         return False
 
+    @property
+    def is_cpu(self) -> bool:
+        """Always True."""
+        return True
+
+    @property
+    def layout(self) -> layout:
+        """Always `strided`."""
+        return strided
+
     def size(self, dim: int | None = None) -> Any:
         """All sizes, or that of one dim."""
         return self.shape if dim is None else self._data.shape[check_dim("size", dim, self.ndim)]
@@ -70,6 +80,8 @@ class Described(Installed):
     def dim(self) -> int:
         """Number of dims."""
         return self._data.ndim
+
+    ndimension = dim
 
     def numel(self) -> int:
         """Number of elements."""
@@ -86,8 +98,8 @@ class Described(Installed):
         steps = tuple(s // self._data.itemsize for s in self._data.strides)
         return steps if dim is None else steps[check_dim("stride", dim, self.ndim)]
 
-    def is_contiguous(self) -> bool:
-        """Whether elements lie in row-major order without gaps."""
+    def is_contiguous(self, memory_format: Any = None) -> bool:
+        """Whether elements lie in row-major order without gaps, whatever format is asked for."""
         return self._data.flags.c_contiguous
 
     def data_ptr(self) -> int:
@@ -101,6 +113,18 @@ class Described(Installed):
     def is_floating_point(self) -> bool:
         """Whether the dtype is a floating one."""
         return self._data.dtype.kind == "f"
+
+    def is_nonzero(self) -> bool:
+        """Whether the one element is not zero."""
+        return bool(self)
+
+    def is_signed(self) -> bool:
+        """Whether the dtype has negative numbers."""
+        return self._data.dtype.kind in "if"
+
+    def get_device(self) -> int:
+        """Always -1, as for every tensor on the CPU."""
+        return -1
 
     def __len__(self) -> int:
         if not self._data.ndim:

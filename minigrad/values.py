@@ -1,4 +1,4 @@
-"""The small things a Tensor hands out: its device, its size, the handle of a hook."""
+"""The small things a Tensor hands out: its device, size and layout, the handle of a hook."""
 
 from __future__ import annotations
 
@@ -6,7 +6,18 @@ from collections.abc import Callable
 
 import numpy as np
 
-__all__ = ["CPU", "RemovableHandle", "Size", "device"]
+__all__ = [
+    "CPU",
+    "RemovableHandle",
+    "Size",
+    "channels_last",
+    "contiguous_format",
+    "device",
+    "layout",
+    "memory_format",
+    "preserve_format",
+    "strided",
+]
 
 
 class device:
@@ -54,6 +65,32 @@ class Size(tuple):  # type: ignore[type-arg]
 
     def __repr__(self) -> str:
         return f"minigrad.Size({list(self)})"
+
+
+class _Named:
+    """A name that is handed around and compared, and does nothing."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"minigrad.{self.name}"
+
+
+class memory_format(_Named):
+    """In which order elements are to lie in memory. Accepted everywhere, followed nowhere."""
+
+
+class layout(_Named):
+    """How a tensor is stored: always `strided`."""
+
+
+contiguous_format = memory_format("contiguous_format")
+preserve_format = memory_format("preserve_format")
+channels_last = memory_format("channels_last")
+strided = layout("strided")
 
 
 class RemovableHandle:

@@ -15,10 +15,12 @@ from ..engine import (
 from ..testing.gradcheck import GradcheckError, gradcheck, gradgradcheck
 from . import function, functional
 from .function import Function
+from .variable import Variable
 
 __all__ = [
     "Function",
     "GradcheckError",
+    "Variable",
     "backward",
     "detect_anomaly",
     "enable_grad",

@@ -1,6 +1,6 @@
 """Layers, containers and losses by PyTorch's names. Nothing is defined here."""
 
-from . import functional, init, utils
+from . import functional, init, modules, parallel, utils
 from .activation import (
     CELU,
     ELU,
@@ -45,10 +45,14 @@ from .loss import (
     HuberLoss,
     KLDivLoss,
     L1Loss,
+    MarginRankingLoss,
     MSELoss,
     MultiMarginLoss,
     NLLLoss,
+    PairwiseDistance,
     SmoothL1Loss,
+    SoftMarginLoss,
+    TripletMarginLoss,
 )
 from .module import Module
 from .norm import (
@@ -61,6 +65,7 @@ from .norm import (
     LocalResponseNorm,
     RMSNorm,
 )
+from .parallel import DataParallel
 from .parameter import Parameter
 from .params import ParameterDict, ParameterList
 from .pool import (
@@ -124,6 +129,7 @@ __all__ = [
     "CosineEmbeddingLoss",
     "CosineSimilarity",
     "CrossEntropyLoss",
+    "DataParallel",
     "Dropout",
     "Dropout1d",
     "Dropout2d",
@@ -151,6 +157,7 @@ __all__ = [
     "LogSigmoid",
     "LogSoftmax",
     "MSELoss",
+    "MarginRankingLoss",
     "MaxPool1d",
     "MaxPool2d",
     "MaxUnpool2d",
@@ -161,6 +168,7 @@ __all__ = [
     "MultiMarginLoss",
     "NLLLoss",
     "PReLU",
+    "PairwiseDistance",
     "Parameter",
     "ParameterDict",
     "ParameterList",
@@ -177,6 +185,7 @@ __all__ = [
     "SiLU",
     "Sigmoid",
     "SmoothL1Loss",
+    "SoftMarginLoss",
     "Softmax",
     "Softmax2d",
     "Softmin",
@@ -186,6 +195,7 @@ __all__ = [
     "Tanh",
     "Tanhshrink",
     "Threshold",
+    "TripletMarginLoss",
     "Unflatten",
     "Unfold",
     "Upsample",
@@ -195,5 +205,7 @@ __all__ = [
     "ZeroPad2d",
     "functional",
     "init",
+    "modules",
+    "parallel",
     "utils",
 ]

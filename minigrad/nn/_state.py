@@ -126,7 +126,8 @@ class _Load:
         """Note what has to be written for `key`, or why it cannot be."""
         self.known.add(key)
         if key not in self.state:
-            self.missing.append(key)
+            if name != "num_batches_tracked":  # older files have none; the count stays as it is
+                self.missing.append(key)
             return
         new = self.state[key]
         if not isinstance(new, (Tensor, np.ndarray)) and hasattr(new, "__array__"):

@@ -25,6 +25,7 @@ from ..ops.conv import conv1d, conv2d, conv_transpose1d, conv_transpose2d
 from ..ops.cross_entropy import cross_entropy, nll_loss
 from ..ops.dropout import alpha_dropout, dropout, dropout1d, dropout2d, dropout3d
 from ..ops.embedding import embedding, one_hot
+from ..ops.grid import affine_grid, grid_sample
 from ..ops.linalg import linear
 from ..ops.loss import (
     binary_cross_entropy,
@@ -39,10 +40,14 @@ from ..ops.margin_loss import (
     cosine_embedding_loss,
     cosine_similarity,
     hinge_embedding_loss,
+    margin_ranking_loss,
     multi_margin_loss,
+    soft_margin_loss,
+    triplet_margin_loss,
 )
 from ..ops.norm import batch_norm, instance_norm
 from ..ops.pad import pad
+from ..ops.pairwise import pairwise_distance, pdist
 from ..ops.piecewise import (
     hardshrink,
     hardsigmoid,
@@ -72,6 +77,7 @@ __all__ = [
     "adaptive_avg_pool2d",
     "adaptive_max_pool1d",
     "adaptive_max_pool2d",
+    "affine_grid",
     "alpha_dropout",
     "avg_pool1d",
     "avg_pool2d",
@@ -97,6 +103,7 @@ __all__ = [
     "fold",
     "gelu",
     "glu",
+    "grid_sample",
     "group_norm",
     "gumbel_softmax",
     "hardshrink",
@@ -119,6 +126,7 @@ __all__ = [
     "logsigmoid",
     "lp_pool1d",
     "lp_pool2d",
+    "margin_ranking_loss",
     "max_pool1d",
     "max_pool2d",
     "max_unpool2d",
@@ -129,6 +137,8 @@ __all__ = [
     "normalize",
     "one_hot",
     "pad",
+    "pairwise_distance",
+    "pdist",
     "pixel_shuffle",
     "pixel_unshuffle",
     "prelu",
@@ -141,6 +151,7 @@ __all__ = [
     "sigmoid",
     "silu",
     "smooth_l1_loss",
+    "soft_margin_loss",
     "softmax",
     "softmin",
     "softplus",
@@ -150,5 +161,6 @@ __all__ = [
     "tanhshrink",
     "threshold",
     "threshold_",
+    "triplet_margin_loss",
     "unfold",
 ]

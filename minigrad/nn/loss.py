@@ -12,7 +12,8 @@ from .module import Module
 __all__ = [
     "BCELoss", "BCEWithLogitsLoss", "CosineEmbeddingLoss", "CosineSimilarity", "CrossEntropyLoss",
     "HingeEmbeddingLoss", "HuberLoss", "KLDivLoss", "L1Loss",
-    "MSELoss", "MultiMarginLoss", "NLLLoss", "SmoothL1Loss",
+    "MSELoss", "MarginRankingLoss", "MultiMarginLoss", "NLLLoss", "PairwiseDistance",
+    "SmoothL1Loss", "SoftMarginLoss", "TripletMarginLoss",
 ]
 
 
@@ -251,3 +252,56 @@ class CosineSimilarity(Module):
     def forward(self, x1: Tensor, x2: Tensor) -> Tensor:
         """Two tensors that broadcast; `dim` goes away."""
         return F.cosine_similarity(x1, x2, self.dim, self.eps)
+
+
+class MarginRankingLoss(_Loss):
+    """max(0, margin − target · (input1 − input2))."""
+
+    def __init__(self, margin: float = 0.0, *, reduction: str = "mean") -> None:
+        super().__init__(reduction=reduction)
+        self.margin = margin
+
+    def forward(self, input1: Tensor, input2: Tensor, target: Tensor) -> Tensor:
+        """Three tensors with as many dims; target values 1 or −1."""
+        return F.margin_ranking_loss(
+            input1, input2, target, margin=self.margin, reduction=self.reduction
+        )
+
+
+class SoftMarginLoss(_Loss):
+    """log(1 + exp(−target · input)), for targets 1 and −1."""
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        """Two tensors of one shape."""
+        return F.soft_margin_loss(input, target, reduction=self.reduction)
+
+
+class TripletMarginLoss(_Loss):
+    """max(0, |anchor − positive| − |anchor − negative| + margin), |·| the p-norm."""
+
+    def __init__(
+        self, margin: float = 1.0, p: float = 2.0, eps: float = 1e-6, swap: bool = False, *,
+        reduction: str = "mean",
+    ) -> None:
+        super().__init__(reduction=reduction)
+        self._positive(margin=margin)
+        self.margin, self.p, self.eps, self.swap = margin, p, eps, swap
+
+    def forward(self, anchor: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
+        """Three tensors (N, D) or (D,)."""
+        return F.triplet_margin_loss(
+            anchor, positive, negative, margin=self.margin, p=self.p, eps=self.eps,
+            swap=self.swap, reduction=self.reduction,
+        )
+
+
+class PairwiseDistance(Module):
+    """The p-norm of x1 − x2 + eps along the last dim."""
+
+    def __init__(self, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> None:
+        super().__init__()
+        self.norm, self.eps, self.keepdim = p, eps, keepdim
+
+    def forward(self, x1: Tensor, x2: Tensor) -> Tensor:
+        """Two tensors (..., D) that broadcast."""
+        return F.pairwise_distance(x1, x2, self.norm, self.eps, self.keepdim)

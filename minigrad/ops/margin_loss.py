@@ -7,15 +7,21 @@ import numpy as np
 from ..errors import ShapeError
 from ..op import composite
 from ..tensor import Tensor, wrap
+from .activation import logsigmoid
 from .arguments import floating, shape_of, shown, tensor_of
 from .cross_entropy import check_class_weight, check_classes
+from .pairwise import pairwise_distance
 from .reduction import reduced, reduction_of
+from .shape import broadcast_tensors
 
 __all__ = [
     "cosine_embedding_loss",
     "cosine_similarity",
     "hinge_embedding_loss",
+    "margin_ranking_loss",
     "multi_margin_loss",
+    "soft_margin_loss",
+    "triplet_margin_loss",
 ]
 
 
@@ -108,6 +114,10 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     eps : float
         Least length of each vector.
     """
+    if not isinstance(dim, int):
+        raise TypeError(f"cosine_similarity: dim must be an int; got dim {dim!r}.")
+    if x1.shape != x2.shape:  # a dim of 1 stands for as many equal elements
+        x1, x2 = broadcast_tensors(x1, x2)
     a = (x1 * x1).sum(dim, True).sqrt().clamp(min=eps)
     b = (x2 * x2).sum(dim, True).sqrt().clamp(min=eps)
     return ((x1 / a) * (x2 / b)).sum(dim)
@@ -144,3 +154,93 @@ def cosine_embedding_loss(
     apart = (cos - margin).clamp(min=0)
     loss = (1 - cos).where(target == 1, apart.where(target == -1, 0.0))
     return reduced(loss, reduction)
+
+
+@composite
+def margin_ranking_loss(
+    input1: Tensor,
+    input2: Tensor,
+    target: Tensor,
+    margin: float = 0.0,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """max(0, margin − t·(x1 − x2)): where t is 1, x1 is to be the larger; where −1, x2.
+
+    Parameters
+    ----------
+    input1, input2, target : they broadcast
+    reduction : {'mean', 'sum', 'none'}
+    """
+    name = "margin_ranking_loss"
+    reduction = reduction_of(name, reduction, size_average, reduce)
+    floating(name, input1=input1, input2=input2)
+    t = tensor_of(name, "target", target)
+    if not input1.ndim == input2.ndim == t.ndim:
+        raise ShapeError(
+            f"{name}: all inputs must have as many dims; got "
+            f"{shown(input1=input1, input2=input2, target=t)}."
+        )
+    return reduced((margin - t * (input1 - input2)).clamp(min=0), reduction)
+
+
+@composite
+def soft_margin_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """log(1 + exp(−t·x)), for targets 1 and −1.
+
+    Parameters
+    ----------
+    input, target : one shape
+    reduction : {'mean', 'sum', 'none'}
+    """
+    name = "soft_margin_loss"
+    reduction = reduction_of(name, reduction, size_average, reduce)
+    floating(name, input=input)
+    t = tensor_of(name, "target", target)
+    return reduced(-logsigmoid(t * input), reduction)
+
+
+@composite
+def triplet_margin_loss(
+    anchor: Tensor,
+    positive: Tensor,
+    negative: Tensor,
+    margin: float = 1.0,
+    p: float = 2,
+    eps: float = 1e-6,
+    swap: bool = False,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """max(0, |anchor − positive| − |anchor − negative| + margin), with `pairwise_distance`.
+
+    Parameters
+    ----------
+    anchor, positive, negative : (N, D) or (D,) float
+    swap : bool
+        Take |positive − negative| where it is the smaller distance to the negative.
+    reduction : {'mean', 'sum', 'none'}
+    """
+    name = "triplet_margin_loss"
+    reduction = reduction_of(name, reduction, size_average, reduce)
+    floating(name, anchor=anchor, positive=positive, negative=negative)
+    if not anchor.ndim == positive.ndim == negative.ndim:
+        raise ShapeError(
+            f"{name}: the anchor, positive, and negative must have as many dims; got "
+            f"{shown(anchor=anchor, positive=positive, negative=negative)}."
+        )
+    if margin <= 0:
+        raise ShapeError(f"{name}: margin must be positive; got margin {margin}.")
+    near = pairwise_distance(anchor, positive, p, eps)
+    far = pairwise_distance(anchor, negative, p, eps)
+    if swap:
+        far = far.minimum(pairwise_distance(positive, negative, p, eps))
+    return reduced((margin + near - far).clamp(min=0), reduction)

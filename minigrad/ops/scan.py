@@ -13,7 +13,7 @@ from ..errors import ShapeError
 from ..op import Array, composite, op
 from ..tensor import Tensor, check_dim, wrap
 from .extremes import scatter_back
-from .join import cat
+from .join import cat, stack
 from .rearrange import flip
 from .section import narrow
 
@@ -28,6 +28,7 @@ __all__ = [
     "kthvalue",
     "median",
     "msort",
+    "quantile",
     "sort",
     "topk",
     "unique",
@@ -258,6 +259,54 @@ def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     if dim is None:
         return values.reshape(())
     return Median(values, indices) if keepdim else Median(values.squeeze(d), indices.squeeze(d))
+
+
+@composite(method="quantile")
+def quantile(
+    input: Tensor, q: Any, dim: int | None = None, keepdim: bool = False, *,
+    interpolation: str = "linear",
+) -> Tensor:  # fmt: skip
+    """The value below which a share q of the elements lies, of all or along a dim.
+
+    Parameters
+    ----------
+    q : number in [0, 1], or (K,) Tensor of them
+        Of several, the results are the first dim.
+    interpolation : {'linear', 'lower', 'higher', 'nearest', 'midpoint'}
+        What to take between two elements.
+    """
+    qs = np.asarray(q._data if isinstance(q, Tensor) else q, np.float64)
+    if not input.is_floating_point() or qs.ndim > 1 or not ((qs >= 0) & (qs <= 1)).all():
+        raise ShapeError(
+            f"quantile: input must be floating, and q one or several numbers in [0, 1]; got input "
+            f"of dtype {input.dtype}, q {qs.tolist()}."
+        )
+    if interpolation not in ("linear", "lower", "higher", "nearest", "midpoint"):
+        raise ShapeError(
+            "quantile: interpolation must be 'linear', 'lower', 'higher', 'nearest' or 'midpoint'; "
+            f"got {interpolation!r}."
+        )
+    x = input.reshape(-1) if dim is None or not input.ndim else input
+    d = 0 if dim is None else check_dim("quantile", dim, input.ndim)
+    n = x._data.shape[d]
+    if not n:
+        raise ShapeError(f"quantile: input must not be empty; got shape {tuple(input.shape)}.")
+    ordered = sort(x, d)[0]
+    last = ordered.narrow(d, n - 1, 1)  # NaN if there is one
+    results = []
+    for place in np.atleast_1d(qs) * (n - 1):
+        low, high = math.floor(place), math.ceil(place)
+        share = {"lower": 0.0, "higher": 1.0, "midpoint": 0.5}.get(interpolation, place - low)
+        if interpolation == "nearest":
+            share = float(round(place) - low)
+        value = ordered.narrow(d, low, 1).lerp(ordered.narrow(d, high, 1), share)
+        value = value.masked_fill(last.isnan(), math.nan)
+        if dim is None:
+            value = value.reshape([1] * input.ndim if keepdim else [])
+        results.append(value if keepdim or dim is None else value.squeeze(d))
+    if not qs.ndim:
+        return results[0]
+    return results[0].new_zeros(0, *results[0].shape) if not results else stack(results)
 
 
 @composite(method="unique")

@@ -11,6 +11,7 @@ from numpy.lib.stride_tricks import as_strided as np_as_strided
 from ..errors import ShapeError
 from ..op import Array, composite, op
 from ..tensor import Tensor, check_dim
+from ..tensor import wrap as tensor_over
 from .shape import as_ints
 
 __all__ = [
@@ -170,6 +171,24 @@ def diag(input: Tensor, diagonal: int = 0) -> Tensor:
     if input._data.ndim != 2:
         raise ShapeError(f"diag: the tensor must have 1 or 2 dims; got {input._data.ndim}.")
     return globals()["diagonal"](input, diagonal).clone()
+
+
+def _fill_diagonal_(self: Tensor, fill_value: Any, wrap: bool = False) -> Tensor:
+    """Fill the main diagonal, in place; of a tall matrix with `wrap` again below each end.
+
+    More than 2 dims must have one size; the diagonal is then where all indices are equal.
+    """
+    shape = self._data.shape
+    if len(shape) < 2 or (len(shape) > 2 and len(set(shape)) > 1):
+        raise ShapeError(
+            f"fill_diagonal_: the tensor must be a matrix or have equal sizes; got shape {shape}."
+        )
+    at = np.zeros(shape, np.bool_)
+    np.fill_diagonal(at, True, wrap)
+    return self.masked_fill_(tensor_over(at), fill_value)
+
+
+Tensor.fill_diagonal_ = _fill_diagonal_  # type: ignore[attr-defined]
 
 
 def _is_matrix(name: str, a: Array) -> None:

@@ -1,7 +1,7 @@
-"""Helpers around training: `data` feeds it."""
+"""Helpers around training: `data` feeds it; `checkpoint` is there for PyTorch's scripts."""
 
 from __future__ import annotations
 
-from . import data
+from . import checkpoint, data
 
-__all__ = ["data"]
+__all__ = ["checkpoint", "data"]
