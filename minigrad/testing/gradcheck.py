@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ..contract import set_contract_checks
 from ..differentiate import grad
 from ..engine import enable_grad
 from ..tensor import Tensor, wrap
