@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import Any
 
 import numpy as np
@@ -302,3 +304,209 @@ def test_forward_must_return_tensors() -> None:
 
     with pytest.raises(TypeError, match="Number: forward must return Tensors; got float"):
         Number.apply(leaf(1.0))
+
+
+# misuse, and what is said
+
+
+def _square(**methods: Any) -> type[Function]:
+    """x², with parts replaced."""
+
+    def forward(ctx: Any, x: mg.Tensor) -> mg.Tensor:
+        ctx.save_for_backward(x)
+        return x * x
+
+    def backward(ctx: Any, g: mg.Tensor) -> mg.Tensor:
+        return g * 2 * ctx.saved_tensors[0]
+
+    parts = {"forward": forward, "backward": backward, **methods}
+    return type("Square", (Function,), {k: staticmethod(v) for k, v in parts.items()})
+
+
+def test_methods_must_be_static() -> None:
+    with pytest.raises(
+        TypeError, match=r"Bad: backward must be a static.*@staticmethod.*def backw"
+    ):
+
+        class Bad(Function):
+            def backward(ctx: Any, g: mg.Tensor) -> mg.Tensor:
+                return g
+
+
+def test_forward_called_by_name_is_an_error_with_the_right_code() -> None:
+    with pytest.raises(TypeError, match=r"Exp\.forward: .*Call Exp\.apply\(\.\.\.\)"):
+        Exp.forward(leaf(1.0))
+
+    class Twice(Exp):
+        @staticmethod
+        def forward(ctx: Any, x: mg.Tensor) -> mg.Tensor:
+            return Exp.forward(ctx, x)
+
+    assert gradcheck(Twice.apply, leaf(1.0))
+    with pytest.raises(TypeError, match=r"Exp\.apply: takes no keyword arguments; got x"):
+        Exp.apply(x=leaf(1.0))
+
+
+def test_output_as_an_attribute_is_an_error_with_the_right_code() -> None:
+    def forward(ctx: Any, x: mg.Tensor) -> mg.Tensor:
+        y = x.exp()
+        ctx.kept = (3, y)
+        return y
+
+    exp = _square(forward=forward)
+    with pytest.raises(RuntimeError, match=r"Square: ctx\.kept holds an output.*save_for_backward"):
+        exp.apply(leaf(1.0))
+    assert exp.apply(mg.ones(1)).item() > 2  # nothing is recorded
+
+
+def test_saving_twice_is_an_error() -> None:
+    def forward(ctx: Any, x: mg.Tensor) -> mg.Tensor:
+        ctx.save_for_backward(x)
+        ctx.save_for_backward(x)
+        return x * x
+
+    with pytest.raises(RuntimeError, match=r"save_for_backward: may be called once.*all at once"):
+        _square(forward=forward).apply(leaf(1.0))
+
+
+def test_marks_take_tensors() -> None:
+    for name in ("mark_dirty", "mark_non_differentiable"):
+
+        def forward(ctx: Any, x: mg.Tensor, name: str = name) -> mg.Tensor:
+            getattr(ctx, name)("x")
+            return x * x
+
+        with pytest.raises(TypeError, match=rf"{name}: takes Tensors or None; got str at place 0"):
+            _square(forward=forward).apply(leaf(1.0))
+
+
+@pytest.mark.parametrize("raw", [False, True])
+def test_input_changed_without_mark_dirty_is_an_error(raw: bool) -> None:
+    def forward(ctx: Any, x: mg.Tensor) -> mg.Tensor:
+        if raw:
+            x.detach().numpy()[:] *= 2
+        else:
+            x.mul_(2)
+        return x * 1
+
+    x = mg.tensor([1.0, 2.0])
+    with pytest.raises(
+        RuntimeError, match=r"Square: forward changed argument 0.*ctx.mark_dirty\(x\)"
+    ):
+        _square(forward=forward).apply(x)
+    with mg.autograd.set_contract_checks(False):
+        _square(forward=forward).apply(x)
+
+
+def test_dirty_tensor_must_be_an_input_and_an_output() -> None:
+    def forgets(ctx: Any, x: mg.Tensor) -> mg.Tensor:
+        x.mul_(2)
+        ctx.mark_dirty(x)
+        return x * 1
+
+    def invents(ctx: Any, x: mg.Tensor) -> mg.Tensor:
+        y = x * 1
+        ctx.mark_dirty(y)
+        return y
+
+    with pytest.raises(RuntimeError, match=r"mark_dirty must be returned as an output too"):
+        _square(forward=forgets).apply(leaf(1.0) * 1)
+    with pytest.raises(RuntimeError, match=r"mark_dirty must be an input; got a tensor of shape"):
+        _square(forward=invents).apply(leaf(1.0) * 1)
+
+
+def test_messages_about_gradients_name_the_line_of_backward() -> None:
+    x = leaf(1.0, 2.0)
+    for value, text in (
+        (lambda g: g, r"Write return g0, g1\. It"),
+        (lambda g: (g.detach().numpy(), None), r"got ndarray.*from_numpy.*@once_differentiable"),
+        (lambda g: (g.int(), None), r"have its dtype float64; got int32"),
+        (lambda g: (g * np.inf, None), r"is inf at \[0\] although"),
+        (lambda g: (g.mul_(2), None), r"changed its gradient in place.*g = g \* 2"),
+    ):
+        with pytest.raises((RuntimeError, TypeError), match=rf"{text}.*test_autograd_function.py:"):
+            _returning(value).apply(x, 2.0).backward(mg.ones(2, dtype=mg.float64))
+
+
+def test_backward_outside_the_graph_is_an_error_in_second_order() -> None:
+    def backward(ctx: Any, g: mg.Tensor) -> mg.Tensor:
+        (x,) = ctx.saved_tensors
+        return mg.from_numpy(2 * g.detach().numpy() * x.detach().numpy())
+
+    x = leaf(3.0)
+    for value in (3.0, 0.0):
+        x = leaf(value)
+        (g,) = grad(_square(backward=backward).apply(x), x, create_graph=True)
+        assert g.item() == 2 * value
+        with pytest.raises(RuntimeError, match=r"argument 0 cannot be .*@once_differentiable"):
+            (g + x).backward()
+    zeros = _square(backward=lambda ctx, g: mg.zeros_like(g))
+    (g,) = grad((zeros.apply(x) + x * x).sum(), x, create_graph=True)
+    assert grad(g, x)[0].item() == 2.0
+
+
+def test_once_differentiable_also_refuses_where_nothing_that_was_saved_is_in_a_graph() -> None:
+    def forward(ctx: Any, x: mg.Tensor) -> mg.Tensor:
+        ctx.slope = 2 * x
+        return x * x
+
+    def backward(ctx: Any, g: mg.Tensor) -> mg.Tensor:
+        return g * ctx.slope
+
+    x = leaf(3.0)
+    f = _square(forward=forward, backward=once_differentiable(backward))
+    (g,) = grad(f.apply(x), x, create_graph=True)
+    with pytest.raises(RuntimeError, match="differentiate twice"):
+        grad(g, x)
+
+
+def test_split_forward_takes_defaults_and_keywords() -> None:
+    class Power(Function):
+        @staticmethod
+        def forward(x: mg.Tensor, n: int = 2) -> mg.Tensor:
+            return x**n
+
+        @staticmethod
+        def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+            x, ctx.n = inputs
+            ctx.save_for_backward(x)
+
+        @staticmethod
+        def backward(ctx: Any, g: mg.Tensor) -> Any:
+            return g * ctx.n * ctx.saved_tensors[0] ** (ctx.n - 1), None
+
+    x = leaf(2.0)
+    (Power.apply(x) + Power.apply(x, n=3)).backward()
+    assert x.grad.item() == 16.0
+
+
+def test_other_outputs_are_passed_on_and_needs_input_grad_is_that_of_the_inputs() -> None:
+    def forward(ctx: Any, x: mg.Tensor) -> Any:
+        ctx.save_for_backward(x)
+        return x * x, x.numel(), ctx.needs_input_grad
+
+    def backward(ctx: Any, g: mg.Tensor, n: None, m: None) -> mg.Tensor:
+        assert n is None and m is None
+        return g * 2 * ctx.saved_tensors[0]
+
+    f = _square(forward=forward, backward=backward)
+    x = leaf(3.0)
+    y, n, needs = f.apply(x)
+    y.backward()
+    assert (x.grad.item(), n, needs) == (6.0, 1, (True,))
+    with mg.no_grad():
+        assert f.apply(x)[2] == (True,) and not f.apply(x)[0].requires_grad
+
+
+def test_saved_outputs_die_by_reference_count() -> None:
+    gc.disable()
+    try:
+        gc.collect()
+        x = leaf(1.0, 2.0)
+        y = Exp.apply(x)
+        (g,) = grad(y.sum(), x, create_graph=True)
+        died = weakref.ref(y.grad_fn)
+        del y, g
+        assert died() is None and gc.collect() == 0
+    finally:
+        gc.enable()

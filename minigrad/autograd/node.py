@@ -160,7 +160,13 @@ class FunctionNode(Node):
 
     def _closed(self, i: int, g: Tensor, got: Sequence[Any], trace: Trace) -> Any:
         def elsewhere() -> Any:
-            back = self.cls.backward(self.ctx, *[varied(t, 1.0) for t in got])
+            ctx = self.ctx
+            before, ctx._saved = ctx._node, tuple([varied(t, 1e-3) for t in self.unpack()])
+            ctx._node = None
+            try:
+                back = self.cls.backward(ctx, *[varied(t, 1.0) for t in got])
+            finally:
+                ctx._node, ctx._saved = before, None
             return back[i] if isinstance(back, (tuple, list)) else back
 
         message = (
