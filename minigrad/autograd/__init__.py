@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..contract import set_contract_checks
 from ..differentiate import backward, grad
 from ..engine import (
     detect_anomaly,
@@ -32,6 +33,7 @@ __all__ = [
     "inference_mode",
     "is_grad_enabled",
     "no_grad",
+    "set_contract_checks",
     "set_detect_anomaly",
     "set_grad_enabled",
 ]
