@@ -14,12 +14,13 @@ from typing import Any
 
 import minigrad
 
+from .custom import custom
 from .measure import Result, show
 from .networks import layers, models
 from .overhead import overhead
 
 SETS: dict[str, Callable[[dict[str, ModuleType]], list[Result]]] = {
-    "overhead": overhead, "layers": layers, "models": models,
+    "overhead": overhead, "custom": custom, "layers": layers, "models": models,
 }
 
 
