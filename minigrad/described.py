@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .engine import mode
 from .installed import Installed
 from .values import CPU, Size, device, layout, strided
 
@@ -184,7 +185,7 @@ class Described(Installed):
 
     def numpy(self, *, force: bool = False) -> np.ndarray:
         """The elements as an ndarray that shares memory with this tensor."""
-        if self._rg and not force:
+        if self._rg and not force and mode.recording:
             raise RuntimeError(
                 "numpy: this tensor requires grad, and what NumPy computes is not recorded. Use "
                 "tensor.detach().numpy()."
