@@ -10,6 +10,7 @@ import pytest
 from hypothesis import strategies as st
 
 import minigrad as mg
+from minigrad.errors import GradientError
 from minigrad.op import Array, op
 from minigrad.testing import checks
 from minigrad.testing.cases import Case
@@ -122,7 +123,7 @@ def test_changed_input_is_found() -> None:
         x += 1
         return y
 
-    with pytest.raises(AssertionError, match="input 0 was changed from"):
+    with pytest.raises((AssertionError, GradientError), match="changed"):
         checks.check_unmutated(doubled(spoils), CASE, *SAMPLE)
 
 
@@ -131,7 +132,7 @@ def test_input_changed_by_a_rule_is_found() -> None:
         input._data[0, 0] = 9
         return g * 2
 
-    with pytest.raises(AssertionError, match="input 0 was changed from"):
+    with pytest.raises((AssertionError, GradientError), match="changed"):
         checks.check_unmutated(doubled(rule=spoils), CASE, *SAMPLE)
 
 

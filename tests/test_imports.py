@@ -25,7 +25,7 @@ ARROWS = {
     "engine": "errors",
     "values": BASE,
     "kernels": BASE,
-    "described": f"{BASE} installed values",
+    "described": f"{BASE} engine installed values",
     "tensor": CORE,
     "convert": CORE,
     "record": CORE,
@@ -61,7 +61,10 @@ LATER = {
 HEAVY = "numba matplotlib hypothesis safetensors PIL tqdm rich torch scipy pandas"
 ONLY_IN = {
     "numba": ["kernels"],
-    "hypothesis": ["testing/cases.py", "testing/strategies.py"],
+    "hypothesis": [
+        f"testing/{name}.py"
+        for name in ("cases", "strategies", "arguments", "properties", "pytest_plugin")
+    ],
     "matplotlib": ["viz"],
     "torch": [],
 }

@@ -6,6 +6,8 @@ The checks are in checks.py, keeping.py and precise.py; how samples are drawn is
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -19,7 +21,7 @@ from .explain import CheckError, KinkWarning, Report
 from .gradcheck import examine, examine_second
 from .shrink import code, smallest
 
-__all__ = ["check_case", "check_op"]
+__all__ = ["check_op", "examine_op", "limited", "plain_sample"]
 
 Check = Callable[..., None]
 
@@ -105,10 +107,10 @@ def check_op(
         None, reference, None, grad, order, bool(linear), exact, tuple(dtypes), tuple(constants),
         random, keeps_dtype,
     )  # fmt: skip
-    name = getattr(op, "__name__", type(op).__name__)
-    total = Report(f"check_op: {name}")
-    for args, kwargs in map(_sample, [samples] if isinstance(samples, np.ndarray) else samples):
-        report = _run_all(op, case, args, kwargs, linear is None, total.name, shrink)
+    case = limited(case)
+    total = Report(f"check_op: {getattr(op, '__name__', type(op).__name__)}")
+    for sample in [samples] if isinstance(samples, np.ndarray) else samples:
+        report = examine_op(op, case, *plain_sample(sample), linear is None, shrink)
         total.checked += report.checked
         total.kinks += report.kinks
         total.findings += report.findings
@@ -122,15 +124,58 @@ def check_op(
     return total
 
 
-def check_case(
-    op: Callable[..., Any], case: Case, args: tuple[Any, ...], kwargs: dict[str, Any]
+def examine_op(
+    op: Callable[..., Any],
+    case: Case,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    guess_linear: bool = True,
+    shrink: bool = False,
 ) -> Report:
-    """The report of every check on one sample of a Case, as drawn; nothing is raised or shrunk."""
-    name = f"check_op: {getattr(op, '__name__', type(op).__name__)}"
-    return _run_all(op, case, args, kwargs, not case.linear, name, False)
+    """The report of every check on one sample of a Case; nothing is raised."""
+    total = Report(f"check_op: {getattr(op, '__name__', type(op).__name__)}")
+    call = checks.Call(op, case, args, kwargs)
+    with contextlib.suppress(GradientError):  # that is a finding; a sample it refuses is an error
+        call(*call.given.tensors(call.given.cast(np.float64)))
+    for kind, check in _steps(case, guess_linear):
+        report = _one(kind, check, op, case, args, kwargs, total.name)
+        total.checked += report.checked
+        total.kinks += report.kinks
+        if report.findings:
+            sample, small = (args, kwargs), report
+            if shrink:
+                sample, small = _shrunk(kind, check, op, case, sample, report)
+            total.findings += report.findings  # of the whole sample: its pattern feeds the guess
+            total.example = code(op, sample, case) + _seen(small)
+            break
+    return total
 
 
-def _sample(sample: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def _shrunk(kind: str, check: Any, op: Any, case: Case, sample: Any, found: Report) -> Any:
+    """The smallest sample that fails in the same way, and its report."""
+
+    def again(sample: Any) -> Report:
+        args, kwargs = sample
+        return _one(kind, check, op, case, args, kwargs, found.name)
+
+    def fails(sample: Any) -> bool:
+        findings = again(sample).findings
+        return bool(findings) and findings[0].kind == found.findings[0].kind
+
+    sample = smallest(sample, fails)
+    return sample, again(sample)
+
+
+def limited(case: Case) -> Case:
+    """The case, checked no further than `--grad-order` of pytest says."""
+    most = int(os.environ.get("MINIGRAD_GRAD_ORDER", "2"))
+    if case.order <= most:
+        return case
+    return dataclasses.replace(case, order=most, grad=case.grad and most > 0)
+
+
+def plain_sample(sample: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """A sample in any of its forms as (arguments, keywords)."""
     if not isinstance(sample, tuple):
         return (sample,), {}
     if len(sample) == 2 and isinstance(sample[0], tuple) and isinstance(sample[1], dict):
@@ -192,34 +237,6 @@ def _examined(look: Any, fn: Any, case: Case, args: Any, kwargs: Any) -> Report 
     return look(call, tensors) if any(t._rg for t in tensors) else None
 
 
-def _run_all(
-    fn: Callable[..., Any], case: Case, args: Any, kwargs: Any, guess: bool, name: str, shrink: bool
-) -> Report:
-    total = Report(name)
-    call = checks.Call(fn, case, args, kwargs)
-    with contextlib.suppress(GradientError):  # that is a finding; a sample it refuses is an error
-        call(*call.given.tensors(call.given.cast(np.float64)))
-    for kind, check in _steps(case, guess):
-        report = _one(kind, check, fn, case, args, kwargs, name)
-        total.checked += report.checked
-        total.kinks += report.kinks
-        if report.findings:
-            first = report.findings[0].kind
-
-            def fails(sample: Any, kind: str = kind, check: Any = check, first: str = first) -> bool:
-                again = _one(kind, check, fn, case, *sample, name)
-                return bool(again.findings) and again.findings[0].kind == first
-
-            sample = (args, kwargs)
-            if shrink:
-                sample = smallest(sample, fails)
-                small = _one(kind, check, fn, case, *sample, name)
-            total.findings += report.findings  # of the whole sample: its pattern feeds the guess
-            total.example = code(fn, sample, case) + _seen(small if shrink else report)
-            break
-    return total
-
-
 def _seen(report: Report) -> str:
     """The first element that differs, as a comment below the code."""
     rows = [row.strip() for f in report.findings for row in f.message.splitlines()]
@@ -240,9 +257,7 @@ def _kind_of(message: str) -> str:
     return "error"
 
 
-def _one(
-    kind: str, check: Any, fn: Any, case: Case, args: Any, kwargs: Any, name: str
-) -> Report:
+def _one(kind: str, check: Any, fn: Any, case: Case, args: Any, kwargs: Any, name: str) -> Report:
     """What one check finds, in the form of a report."""
     report = Report(name)
     try:

@@ -8,7 +8,15 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["CheckError", "Finding", "GradcheckError", "KinkWarning", "Report", "guess", "wrong_gradient"]
+__all__ = [
+    "CheckError",
+    "Finding",
+    "GradcheckError",
+    "KinkWarning",
+    "Report",
+    "guess",
+    "wrong_gradient",
+]
 
 
 class GradcheckError(RuntimeError):
@@ -71,8 +79,9 @@ class Report:
         """Which elements lie at a kink, and how to draw away from them."""
         more = f", and {len(self.kinks) - 3} more" if len(self.kinks) > 3 else ""
         return (
-            f"{self.name}: not differentiable here, so not counted: {'; '.join(self.kinks[:3])}{more}. Draw inputs "
-            "away from it (minigrad.testing.strategies.arrays has away_from= and distinct=)."
+            f"{self.name}: not differentiable here, so not counted: {'; '.join(self.kinks[:3])}"
+            f"{more}. Draw inputs away from it (minigrad.testing.strategies.arrays has away_from= "
+            "and distinct=)."
         )
 
 
@@ -195,7 +204,7 @@ def _shifted_twice(a: np.ndarray, n: np.ndarray) -> str | None:
     inner = (..., slice(1, -1), slice(1, -1))
     for shift in ((1, 1), (-1, -1), (1, -1), (-1, 1)):
         if _same(a[inner], np.roll(n, shift, (-2, -1))[inner]):
-            return f"dims {a.ndim - 2} and {a.ndim - 1} are shifted by {shift}: off by one in padding."
+            return f"the last two dims are shifted by {shift}: off by one in padding."
     return None
 
 
@@ -220,7 +229,8 @@ def _along_one_dim(off: np.ndarray, others: Sequence[tuple[str, np.ndarray]]) ->
             continue
         for d in range(off.ndim):
             part = off / value
-            if off.shape[d] > 1 and _same(part, np.broadcast_to(part.mean(d, keepdims=True), off.shape)):
+            mean = np.broadcast_to(part.mean(d, keepdims=True), off.shape)
+            if off.shape[d] > 1 and _same(part, mean):
                 times = f", times {name}," if name else ""
                 return f"a term that sums or averages over dim {d}{times} is missing or wrong."
     return None

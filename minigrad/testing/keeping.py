@@ -24,7 +24,7 @@ def check_aliasing(fn: Callable[..., Any], case: Any, args: Any, kwargs: Any) ->
     first = [o for o in call.outputs(tensors) if isinstance(o, Tensor)]
     for i, o in enumerate(first):
         for k, t in enumerate(tensors):
-            known = o is t or o._cell is not None and o._cell is t._cell
+            known = o is t or (o._cell is not None and o._cell is t._cell)
             assert known or not _share(o._data, t._data), (
                 f"output {i} shares memory with input {k}, so that changing one in place changes "
                 "the other. Return a copy, or declare the op with view=True."

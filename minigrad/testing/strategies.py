@@ -15,7 +15,7 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-__all__ = ["arrays", "broadcastable", "integers", "one_of_dims", "shapes"]
+__all__ = ["arrays", "broadcastable", "integers", "one_of_dims", "shapes", "well_scaled"]
 
 Shape = tuple[int, ...]
 
@@ -119,6 +119,29 @@ def integers(
             raise ValueError(f"integers: {size} distinct values do not fit in [{low}, {high}).")
         return (low + rng.permutation(high - low)[:size]).reshape(sizes).astype(dtype)
     return rng.integers(low, high, sizes).astype(dtype)
+
+
+@st.composite
+def well_scaled(
+    draw: Any,
+    shape: Shape | SearchStrategy[Shape] | None = None,
+    small: float = 1e-2,
+    large: float = 1e2,
+    positive: bool = False,
+) -> np.ndarray:
+    """Arrays whose sizes are spread evenly over the decades from `small` to `large`.
+
+    For ops that should work at any scale; either sign, unless `positive`.
+    """
+    sizes: Shape = draw(shape if isinstance(shape, SearchStrategy) else _given(shape))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    a = np.exp(rng.uniform(np.log(small), np.log(large), sizes))
+    a = a if positive else a * rng.choice([-1.0, 1.0], sizes)
+    return np.asarray(a).astype(np.float32).astype(np.float64)
+
+
+def _given(shape: Shape | None) -> SearchStrategy[Shape]:
+    return shapes() if shape is None else st.just(tuple(shape))
 
 
 def _values(

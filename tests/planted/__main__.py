@@ -11,10 +11,10 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
 
-from planted.alarms import count_alarms
-from planted.bugs import BUGS
-from planted.checkers import CHECKERS, caught
-from planted.right import in_right_form
+from planted.alarms import count_alarms  # noqa: E402
+from planted.bugs import BUGS  # noqa: E402
+from planted.checkers import CHECKERS, caught  # noqa: E402
+from planted.right import in_right_form  # noqa: E402
 
 
 def table() -> None:

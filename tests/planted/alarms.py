@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 import minigrad.nn.functional  # noqa: F401  (declares the neural ops)
 from minigrad.op import registry
 from minigrad.testing import Case
-from minigrad.testing.check_op import check_case
+from minigrad.testing.check_op import examine_op
 
 __all__ = ["count_alarms"]
 
@@ -28,24 +28,31 @@ def count_alarms(total: int, every: int = 1) -> tuple[int, list[str]]:
     """(cases run, alarms) over at least `total` cases, spread over every op (or every n-th)."""
     cases = dict(list(_cases().items())[::every])
     done, alarms = 0, []
-    for round_ in range(100):
+    for turn in range(100):  # a strategy may have fewer different samples than are asked for
         each = math.ceil((total - done) / len(cases))
         if each <= 0:
             break
         for name, case in cases.items():
-
-            @seed(round_)
-            @settings(
-                max_examples=each, deadline=None, database=None, phases=[Phase.generate],
-                suppress_health_check=list(HealthCheck),
-            )  # fmt: skip
-            @given(case.draw)
-            def run(sample: Any, name: str = name, case: Case = case) -> None:
-                nonlocal done
+            for sample in _draw(case, each, turn):
                 done += 1
-                report = check_case(registry[name], case, *sample)
+                report = examine_op(registry[name], case, *sample)
                 if not report.ok or report.kinks:
                     alarms.append(f"{name}: {report}")
-
-            run()
     return done, alarms
+
+
+def _draw(case: Case, count: int, turn: int) -> list[Any]:
+    """Samples of a case, the same in every run."""
+    found: list[Any] = []
+
+    @seed(turn)
+    @settings(
+        max_examples=count, deadline=None, database=None, phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+    @given(case.draw)
+    def collect(sample: Any) -> None:
+        found.append(sample)
+
+    collect()
+    return found

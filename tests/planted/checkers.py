@@ -62,7 +62,7 @@ def one_coordinate(fn: Callable[..., Any], sample: tuple[Any, ...]) -> bool:
 
 
 def one_projection(fn: Callable[..., Any], sample: tuple[Any, ...]) -> bool:
-    """<v, J u> by differences against <Jᵀ v, u>, for one random u and v, to 1e-6; second order, too.
+    """<v, J u> by differences against <Jᵀ v, u> for one random u and v, to 1e-6; both orders.
 
     As HIPS autograd checks a vjp.
     """
@@ -104,7 +104,7 @@ def _projected(fn: Any, tensors: list[Any], live: list[Any], rng: np.random.Gene
 
 
 def in_torch(fn: Callable[..., Any]) -> Callable[..., Any]:
-    """`fn` as a function of torch tensors; its backward is wrapped likewise, for the second order."""
+    """`fn` as a function of torch tensors; its backward is wrapped likewise, for second order."""
     import torch
 
     class Wrapped(torch.autograd.Function):
@@ -117,21 +117,21 @@ def in_torch(fn: Callable[..., Any]) -> Callable[..., Any]:
             return made if len(made) > 1 else made[0]
 
         @staticmethod
-        def backward(ctx: Any, g: Any) -> Any:
+        def backward(ctx: Any, *gs: Any) -> Any:
             inputs = ctx.saved_tensors
             live = [i for i, t in enumerate(inputs) if t.dtype.is_floating_point]
 
             def slope(*values: Any) -> Any:
-                *xs, w = values
+                xs, ws = values[: len(inputs)], values[len(inputs) :]
                 with mg.enable_grad():
                     for i in live:
                         xs[i].requires_grad_() if xs[i].is_leaf else None
                     return grad(
-                        fn(*xs), [xs[i] for i in live], w, create_graph=mg.is_grad_enabled(),
+                        fn(*xs), [xs[i] for i in live], ws, create_graph=True,
                         allow_unused=True, materialize_grads=True,
                     )  # fmt: skip
 
-            got = in_torch(slope)(*inputs, g)
+            got = in_torch(slope)(*inputs, *gs)
             got = iter(got if isinstance(got, tuple) else (got,))
             return tuple(next(got) if i in live else None for i in range(len(inputs)))
 

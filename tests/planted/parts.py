@@ -28,7 +28,6 @@ class Bug:
     guess: str = ""  # what the report must say
 
 
-
 def unary(forward: Callable[[Array], Any], rule: Rule, **options: Any) -> Callable[..., Any]:
     @op(name="planted", **options)
     def planted(input: Array) -> Any:
@@ -164,9 +163,12 @@ def spoils(which: str) -> Rule:
 
 def scratch() -> Callable[..., Any]:
     buffer = np.empty((3, 4))
-    return unary(
-        lambda x: np.multiply(x, 2, out=buffer[tuple(map(slice, x.shape))]) if x.dtype == buffer.dtype else x * 2, lambda g: g * 2
-    )
+
+    def forward(x: Array) -> Array:
+        out = buffer[tuple(map(slice, x.shape))]
+        return np.multiply(x, 2, out=out) if x.dtype == out.dtype else x * 2
+
+    return unary(forward, lambda g: g * 2)
 
 
 def scratch_gradient() -> Callable[..., Any]:

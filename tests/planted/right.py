@@ -1,4 +1,4 @@
-"""Right ops in the same dress as the planted bugs, so that a checker that always complains shows."""
+"""Right ops dressed like the planted bugs, so that a checker that always complains shows."""
 
 from __future__ import annotations
 
