@@ -109,6 +109,16 @@ def test_independent_output_gives_zeros_or_an_error_if_strict() -> None:
         AF.vjp(lambda x, y: x.sum(), (x, t([1.0])), strict=True)
 
 
+def test_constant_jacobian_is_an_error_if_strict_and_differentiated() -> None:
+    x, v = t([1.0, 2.0]), t([1.0, 1.0])
+    for product in (AF.vjp, AF.jvp):
+        assert product(lambda x: x * 2, x, v, strict=True)[1].tolist() == [2.0, 2.0]
+        with pytest.raises(RuntimeError, match=r"vp: the Jacobian is constant.*strict=True"):
+            product(lambda x: x * 2, x, v, strict=True, create_graph=True)
+    with pytest.raises(RuntimeError, match="Jacobian is constant"):
+        AF.hessian(lambda x: x.sum(), x, strict=True)
+
+
 def test_wrong_arguments_are_named() -> None:
     x = t([1.0, 2.0])
     with pytest.raises(RuntimeError, match=r"vjp: v may be left out only for .*got shapes \(2,\)"):
@@ -139,3 +149,9 @@ def test_agrees_with_torch() -> None:
         AF.vjp(bilinear, ours, t(v))[1], TF.vjp(bilinear, theirs, torch.tensor(v))[1]
     ):
         np.testing.assert_allclose(mine.numpy(), right.numpy())
+    for name in ("vhp", "hvp"):
+        value, mine = getattr(AF, name)(lambda x, y: bilinear(x, y).sum(), ours, ours)
+        other, right = getattr(TF, name)(lambda x, y: bilinear(x, y).sum(), theirs, theirs)
+        assert value.item() == pytest.approx(other.item())
+        for m, r in zip(mine, right):
+            np.testing.assert_allclose(m.numpy(), r.numpy())

@@ -56,6 +56,7 @@ def jvp(
         us = tuple(wrap(np.zeros_like(y._data)).requires_grad_() for y in ys)
         rows = _back("jvp", ys, xs, us, True, strict)
         got = _back("jvp", rows, us, vs, create_graph, False)
+        _check_varies("jvp", got, strict and create_graph)
     return _restore(result, ys, create_graph), _like(result, got, create_graph)
 
 
@@ -225,7 +226,18 @@ def _back(
         if g is None and strict:
             raise GradientError(f"{name}: the outputs do not depend on input {i} (strict=True).")
         out.append(wrap(np.zeros_like(x._data)) if g is None else g)
+    _check_varies(name, out, strict and create_graph)
     return tuple(out)
+
+
+def _check_varies(name: str, gradients: Sequence[Tensor], strict: bool) -> None:
+    """Refuse gradients that are the same everywhere, if those of second order may not be zero."""
+    for i, g in enumerate(gradients):
+        if strict and not g.requires_grad:
+            raise GradientError(
+                f"{name}: the Jacobian is constant, so with create_graph its own gradient at place "
+                f"{i} would be zero (strict=True). Leave strict out to get zeros."
+            )
 
 
 def _scalar(name: str, func: Callable[..., Any]) -> Callable[..., Tensor]:
