@@ -128,13 +128,14 @@ class _Job:
 
     def finish(self) -> None:
         """Wait for the workers that are at it, let no other begin, and raise what they raised."""
-        with self.lock:
-            self.closed = True
-            wait = self.running > 0
         interrupt: BaseException | None = None
-        while wait:
+        while True:  # how many run decides; an interrupt may come between acquiring and knowing it
             try:
-                wait = not self.idle.acquire()
+                with self.lock:
+                    self.closed = True
+                    if self.running == 0:
+                        break
+                self.idle.acquire()
             except BaseException as error:  # Ctrl-C: the workers still write to our arrays
                 interrupt = error
                 self.next = self.chunks
@@ -147,19 +148,16 @@ class _Worker:
         self.pool = pool
         self.go = threading.Lock()
         self.go.acquire()
-        self.called = False
         threading.Thread(target=self.loop, name="minigrad-kernel", daemon=True).start()
 
     def call(self) -> None:
-        # `called` is cleared by the worker before it reads `pool.job`, so no call is lost.
-        if not self.called:
-            self.called = True
+        # The worker reads `pool.job` after it has acquired `go`, so no call is lost.
+        if self.go.locked():  # else it was called already; only the holder of `busy` calls
             self.go.release()
 
     def loop(self) -> None:
         while True:
             self.go.acquire()
-            self.called = False
             job = self.pool.job
             if self.pool.closed:
                 return
@@ -178,13 +176,13 @@ class _Pool:
     def run(self, fn: Callable[[int, int], object], chunks: int) -> None:
         threads = min(len(self.workers) + 1, chunks)
         self.job = job = _Job(fn, chunks, threads)
-        for worker in self.workers[: threads - 1]:
-            worker.call()
         try:
+            for worker in self.workers[: threads - 1]:
+                worker.call()
             job.work()
-            job.finish()
         finally:
             self.job = None
+            job.finish()
 
     def close(self) -> None:
         with self.busy:  # let a running job finish
