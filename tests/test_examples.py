@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -124,7 +125,30 @@ def test_train_says_in_one_line_what_is_wrong(options, message, tmp_path):
     assert len(done.stderr.splitlines()) == 1, done.stderr
 
 
-def test_custom_op_checks_its_gradients():
+def test_custom_op_checks_its_ops_trains_a_layer_and_reports_the_bug():
     done = run("custom_op.py")
     assert done.returncode == 0, done.stderr
-    assert "mish and its first and second gradients are right" in done.stdout
+    for line in ("swish: 72", "bilateral: 26", "k_sparse: 72"):
+        assert f"check_op: {line} elements agree." in done.stdout
+    first, last = map(float, re.search(r"falls from (\S+) to (\S+)\n", done.stdout).groups())
+    assert last < first / 2
+
+    page = (ROOT / "docs" / "custom_ops.md").read_text(encoding="utf-8")
+    shown = re.search(r"```text\n(.*?)```", page, re.DOTALL)[1]
+    said = done.stdout.split("a wrong rule:\n\n")[1]
+    assert rounded(shown) == rounded(said)
+
+
+def rounded(text):
+    """The words as they are, decimals to five digits: the last ones are the processor's."""
+    return re.sub(r"-?\d+\.\d+", lambda m: f"{float(m[0]):.5g}", text)
+
+
+def test_page_on_custom_ops_shows_the_ops_of_the_example():
+    page = (ROOT / "docs" / "custom_ops.md").read_text(encoding="utf-8")
+    code = (ROOT / "examples" / "custom_op.py").read_text(encoding="utf-8")
+    for rule in re.findall(r"^\w+\.gradient\(.*\)(?=$|  #)", code, re.MULTILINE):
+        assert rule in page
+    for name in ("_bilateral", "_bilateral_grad", "bilateral", "Bilateral", "train", "k_sparse"):
+        body = re.search(rf"^(def|class) {name}\b.*?\n(?=\S)", code, re.DOTALL | re.MULTILINE)[0]
+        assert body in page, name
