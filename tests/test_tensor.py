@@ -44,6 +44,8 @@ def test_numpy_of_a_tensor_that_requires_grad_says_detach() -> None:
     with pytest.raises(RuntimeError, match="detach"):
         np.asarray(x)
     assert x.numpy(force=True).tolist() == [1.0]
+    with mg.no_grad():  # inside the forward of an autograd.Function, say
+        assert x.numpy().tolist() == [1.0]
 
 
 @pytest.mark.parametrize(
