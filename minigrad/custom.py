@@ -177,7 +177,7 @@ class CustomNode(OpNode):
     def pullback(self, g: Any, wanted: tuple[bool, ...] | None) -> Sequence[Any]:
         plan, inputs, kept = self.plan, self.inputs, self.kept
         op = plan.op
-        self.check_kept()
+        self.check_kept(kept)
         if op.several:
             g = self._fill(g)
         trace = None

@@ -58,7 +58,7 @@ class OpNode(Node):
         plan, inputs, kept = self.plan, self.inputs, self.kept
         op = plan.op
         if kept is not _NOTHING or self.out_cells:
-            self.check_kept()
+            self.check_kept(kept)
         if op.several:
             g = self._fill(g)
         grads: list[Any] = [None] * len(inputs)
@@ -148,9 +148,9 @@ class OpNode(Node):
         names, constant = self.op.outputs, self.op.constant
         return [i for i, d in enumerate(self.dtype) if d.kind == "f" and names[i] not in constant]
 
-    def check_kept(self) -> None:
+    def check_kept(self, kept: Any) -> None:
         """Raise if what was kept is gone, or was changed in place since."""
-        kept, versions = self.kept, self.versions
+        versions = self.versions
         if kept is None:
             raise GradientError(
                 f"{self.name}: trying to backward through the graph a second time, but what this "
