@@ -39,7 +39,7 @@ int32 = np.dtype("int32")
 int64 = np.dtype("int64")
 uint8 = np.dtype("uint8")
 bool_ = np.dtype("bool")
-finfo, iinfo = np.finfo, np.iinfo
+iinfo = np.iinfo
 
 SUPPORTED = (float32, float64, int64, bool_, uint8, int32, int16, int8, float16)
 _BY_NAME = {str(d): d for d in SUPPORTED} | {
@@ -52,6 +52,27 @@ _BY_NAME = {str(d): d for d in SUPPORTED} | {
 }
 _CATEGORY = {"b": 0, "u": 1, "i": 1, "f": 2}  # bool < integer < floating
 _default = float32
+
+
+class finfo:
+    """The limits of a floating dtype, as Python numbers: bits, eps, max, min, tiny, ..."""
+
+    def __init__(self, type: Any = None) -> None:
+        d = get_default_dtype() if type is None else to_dtype(type)
+        if d.kind != "f":
+            raise TypeError(f"finfo: the dtype must be floating; got {d}. Use iinfo.")
+        limits = np.finfo(d)
+        self.bits, self.dtype = int(limits.bits), str(d)
+        self.eps, self.resolution = float(limits.eps), float(limits.resolution)
+        self.max, self.min = float(limits.max), float(limits.min)
+        self.tiny = self.smallest_normal = float(limits.tiny)
+
+    def __repr__(self) -> str:
+        return (
+            f"finfo(resolution={self.resolution:g}, min={self.min:g}, max={self.max:g}, "
+            f"eps={self.eps:g}, smallest_normal={self.tiny:g}, tiny={self.tiny:g}, "
+            f"dtype={self.dtype})"
+        )
 
 
 def get_default_dtype() -> np.dtype[Any]:

@@ -348,9 +348,18 @@ class detect_anomaly(_Switch):
     flags: ClassVar = {"anomaly": True}
 
 
-def set_detect_anomaly(value: bool) -> None:
-    """Turn anomaly detection on or off for this thread."""
-    mode.anomaly = bool(value)
+class set_detect_anomaly:
+    """Turn anomaly detection on or off for this thread; as a context, until its end."""
+
+    def __init__(self, value: bool, check_nan: bool = True) -> None:
+        self.before = mode.anomaly
+        mode.anomaly = bool(value)
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *exc: object) -> None:
+        mode.anomaly = self.before
 
 
 def is_grad_enabled() -> bool:

@@ -500,3 +500,57 @@ def test_state_dicts_from_before_num_batches_tracked_load() -> None:
     norm = minigrad.nn.BatchNorm2d(2)
     old = {k: v for k, v in norm.state_dict().items() if k != "num_batches_tracked"}
     assert str(norm.load_state_dict(old)) == "<All keys matched successfully>"
+
+
+def test_cdist_of_many_rows_agrees_with_the_plain_distances() -> None:
+    import minigrad
+
+    x = minigrad.randn(30, 4, dtype=minigrad.float64).requires_grad_()
+    y = minigrad.randn(3, 4, dtype=minigrad.float64)
+    found = minigrad.cdist(x, y)
+    plain = (x.unsqueeze(1) - y).norm(dim=2)
+    np.testing.assert_allclose(found.detach().numpy(), plain.detach().numpy(), atol=1e-10)
+    a, b = (minigrad.autograd.grad(d.sum(), x)[0].numpy() for d in (found, plain))
+    np.testing.assert_allclose(a, b, atol=1e-9)
+    itself = minigrad.cdist(x, x)
+    assert itself.diagonal().abs().max() < 1e-6
+
+
+@pytest.mark.parametrize("largest", [True, False])
+def test_topk_of_many_is_the_start_of_the_order(largest: bool) -> None:
+    import minigrad
+
+    x = minigrad.randn(3, 400)
+    x[1, 7] = float("nan")
+    values, indices = x.topk(5, dim=1, largest=largest)
+    order = x.sort(1, descending=largest)
+    np.testing.assert_array_equal(values.numpy(), order.values[:, :5].numpy())
+    np.testing.assert_array_equal(indices.numpy(), order.indices[:, :5].numpy())
+
+
+def test_erf_of_large_arrays_is_that_of_small_ones() -> None:
+    import minigrad
+
+    x = minigrad.linspace(-7, 7, 5001, dtype=minigrad.float64)
+    few = minigrad.cat([part.erf() for part in x.split(1000)])
+    np.testing.assert_allclose(x.erf().numpy(), few.numpy(), rtol=1e-15, atol=1e-300)
+
+
+def test_limits_of_dtypes_are_python_numbers() -> None:
+    import minigrad
+
+    assert type(minigrad.finfo(minigrad.float32).eps) is float
+    assert minigrad.finfo().bits == 32 and minigrad.iinfo(minigrad.int8).max == 127
+    with pytest.raises(TypeError, match="must be floating"):
+        minigrad.finfo(minigrad.int64)
+
+
+def test_anomaly_detection_is_a_context_too() -> None:
+    import minigrad
+
+    with (
+        minigrad.autograd.set_detect_anomaly(True),
+        pytest.raises(RuntimeError, match="[Nn]a[Nn]"),
+    ):
+        minigrad.zeros(1, requires_grad=True).sqrt().mul(0).backward()
+    minigrad.zeros(1, requires_grad=True).sqrt().mul(0).backward()

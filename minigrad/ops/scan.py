@@ -129,7 +129,9 @@ def cummin(input: Tensor, dim: int) -> Any:
 def diff(input: Tensor, n: int = 1, dim: int = -1) -> Tensor:
     """x[i + 1] - x[i] along a dim, `n` times."""
     d = check_dim("diff", dim, input.ndim)
-    for _ in range(n):
+    if not hasattr(n, "__index__") or n < 0:
+        raise ShapeError(f"diff: n must be an int that is not negative; got n {n!r}.")
+    for _ in range(min(n, input._data.shape[d])):  # after as many steps nothing is left
         size = input._data.shape[d]
         input = narrow(input, d, min(1, size), max(0, size - 1)) - narrow(
             input, d, 0, max(0, size - 1)
@@ -200,8 +202,19 @@ def _topk(input: Array, k: int, dim: int = -1, largest: bool = True) -> tuple[Ar
         raise ShapeError(f"topk: k must be in [0, {n}], the size of dim {d}; got k {k}.")
     if not input.ndim:
         return input.copy(), np.zeros((), np.int64)
-    order = _order(input, d, largest)[(slice(None),) * d + (slice(int(k)),)]
+    order = _first(input, d, int(k), largest)
     return np.take_along_axis(input, order, d), np.ascontiguousarray(order)
+
+
+def _first(a: Array, d: int, k: int, largest: bool) -> Array:
+    """The first k of `_order`; of many, those of a partition, where equal elements are any."""
+    front = (slice(None),) * d
+    n = a.shape[d]
+    if not k or n < 256 or 8 * k > n:
+        return _order(a, d, largest)[(*front, slice(k))]
+    some = np.argpartition(a, n - k if largest else k - 1, d)
+    some = np.sort(some[(*front, slice(n - k, None) if largest else slice(k))], d)
+    return np.take_along_axis(some, _order(np.take_along_axis(a, some, d), d, largest), d)
 
 
 @_topk.gradient("input")

@@ -145,6 +145,10 @@ CASES = {
         lambda a, b, p: np.array([[_norm(u - v, p) for v in b] for u in a]),
         torch="cdist",
     ),
+    "_euclidean": Case(
+        of(_rows((3, 2), 2), lambda r: r),
+        lambda a, b: np.array([[_norm(u - v, 2) for v in b] for u in a]),
+    ),
     "pdist": Case(
         of(_rows((3, 2), 1), lambda r: (r[0], P)),
         lambda x, p: np.array([_norm(u - v, p) for u, v in itertools.combinations(x, 2)]),
