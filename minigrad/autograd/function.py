@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..contract import Watch, line_of, switch
-from ..engine import Node, is_grad_enabled, no_grad
+from ..engine import Node, mode, no_grad, tick
 from ..errors import GradientError
 from ..inplace import check_in_place, replace
 from ..tensor import Tensor, edge_of, wrap
@@ -144,7 +144,7 @@ class Function:
         ctx = FunctionCtx()
         places = tuple([i for i, a in enumerate(args) if isinstance(a, Tensor)])
         given = [args[i] for i in places]
-        recording = is_grad_enabled()
+        recording = mode.recording
         edges = tuple([edge_of(t) for t in given])
         ctx.needs_input_grad = tuple([isinstance(a, Tensor) and a._rg for a in args])
         wants = recording and any(ctx.needs_input_grad)
@@ -154,12 +154,15 @@ class Function:
             key = tuple([t._data.shape for t in given])
             if key not in cls._watch.seen:
                 copies = cls._watch.copies(key, [t._data for t in given])
-        with no_grad():
+        mode.recording = False
+        try:
             if cls._split:
                 result = cls._forward(*args)
                 cls.setup_context(ctx, args, result)
             else:
                 result = cls._forward(ctx, *args)
+        finally:
+            mode.recording = recording
         outputs = list(result) if isinstance(result, tuple) else [result]
         _check_inputs(cls, ctx, places, given, before, copies, outputs)
         for t in ctx._dirty:
@@ -168,7 +171,7 @@ class Function:
             t._node, t._rg = next((b[0], b[1]) for b, x in zip(before, given) if x is t)
         fresh = [_own(o, given, ctx._dirty) for o in outputs]
         node = _attach(cls, ctx, args, places, edges, outputs, fresh) if wants else None
-        for i, o in enumerate(outputs):
+        for i, o in enumerate(outputs) if ctx._dirty else ():
             if _is_any(o, ctx._dirty):
                 replace(o, fresh[i], cls.__name__)
                 fresh[i] = o
@@ -227,7 +230,7 @@ def _check_inputs(
         return
     for k, (i, t) in enumerate(zip(places, given)):
         changed = t._version != before[k][2]
-        if _is_any(t, ctx._dirty):
+        if (not changed and copies is None) or _is_any(t, ctx._dirty):
             continue
         if copies is not None and not changed:
             changed = cls._watch.restored([t._data], [copies[k]]) is not None
@@ -269,7 +272,8 @@ def _attach(
     single = len(fresh) == 1
     shapes = tuple([o._data.shape if isinstance(o, Tensor) else () for o in fresh])
     kinds = tuple([o._data.dtype if isinstance(o, Tensor) else None for o in fresh])
-    Node.__init__(node, edges, shapes[0] if single else shapes, kinds[0] if single else kinds)
+    node.seq, node.inputs = tick(), edges
+    node.shape, node.dtype = (shapes[0], kinds[0]) if single else (shapes, kinds)
     node.live = tuple(
         [
             d is not None and d.kind == "f" and not _is_any(was, ctx._not_differentiable)
@@ -310,7 +314,7 @@ def once_differentiable(fn: Callable[..., Any]) -> Callable[..., Any]:
     def backward(ctx: Any, *grads: Any) -> Any:
         with no_grad():
             result = fn(ctx, *grads)
-        if not is_grad_enabled():
+        if not mode.recording:
             return result
         node = None if ctx._node is None else ctx._node()
         edges = tuple(edge_of(t) for t in grads if isinstance(t, Tensor))
