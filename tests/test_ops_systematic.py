@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import minigrad.nn.functional  # noqa: F401  (declares the neural ops)
 from minigrad.op import registry
-from minigrad.testing import checks
+from minigrad.testing import checks, keeping, precise
 from minigrad.testing.analytic import cotangent
 from minigrad.testing.cases import Case
 
@@ -77,6 +77,7 @@ def test_gradient_agrees_with_differences(name: str) -> None:
     @given(case.draw)
     def check(sample: Any) -> None:
         checks.check_gradient(registry[name], case, *sample)
+        precise.check_precise(registry[name], case, *sample)
         if case.linear:
             checks.check_linear(registry[name], case, *sample)
 
@@ -110,6 +111,9 @@ def test_dtype_layout_and_inputs_are_respected(name: str) -> None:
         checks.check_deterministic(registry[name], case, *sample)
         if not case.random:
             checks.check_layouts(registry[name], case, *sample)
+            precise.check_broadcasting(registry[name], case, *sample)
+        keeping.check_aliasing(registry[name], case, *sample)
+        keeping.check_memory(registry[name], case, *sample)
 
     check()
 

@@ -36,20 +36,17 @@ def conv_arguments(draw: Any, dims: int = 2) -> Sample:
     """
     groups, n = draw(SMALL), draw(SMALL)
     c, f = groups * draw(SMALL), groups * draw(SMALL)
-    kernel, stride, padding, dilation, sides = [], [], [], [], []
-    for _ in range(dims):
-        k, s, p, d = draw(st.integers(1, 3)), draw(SMALL), draw(st.integers(0, 2)), draw(SMALL)
-        least = d * (k - 1) + 1 - 2 * p
-        sides.append(max(least, 1) + draw(st.integers(0, 2)))
-        for into, value in zip((kernel, stride, padding, dilation), (k, s, p, d)):
-            into.append(value)
+    one = st.tuples(st.integers(1, 3), SMALL, st.integers(0, 2), SMALL)
+    kernel, stride, padding, dilation = zip(*[draw(one) for _ in range(dims)])
+    least = [d * (k - 1) + 1 - 2 * p for k, p, d in zip(kernel, padding, dilation)]
+    sides = [max(m, 1) + draw(st.integers(0, 2)) for m in least]
     x = draw(arrays(shape=(n, c, *sides)))
     w = draw(arrays(shape=(f, c // groups, *kernel)))
     b = draw(st.none() | arrays(shape=(f,)))
     return (x, w, b), {
-        "stride": tuple(stride),
-        "padding": tuple(padding),
-        "dilation": tuple(dilation),
+        "stride": stride,
+        "padding": padding,
+        "dilation": dilation,
         "groups": groups,
     }
 
