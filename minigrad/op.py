@@ -135,6 +135,12 @@ class Op:
         self.optional = tuple(p.default is None for p in marked)
         self.variadic = len(marked) == 1 and "Sequence" in str(marked[0].annotation)
         self.settings = tuple(p for p in self.parameters if p not in self.inputs)
+        kinds = [str(self.signature.parameters[p].annotation) for p in self.settings]
+        self.numbers = tuple(  # settings that must be a number: place, whole, may be None
+            (i, kind.startswith("int"), kind.endswith("None"))
+            for i, kind in enumerate(kinds)
+            if kind.removesuffix(" | None") in ("int", "float")
+        )
         if not marked:
             raise TypeError(f"{name}: at least one parameter must be annotated Array.")
         self.defaults = tuple(p.default for p in parameters)
@@ -284,6 +290,8 @@ def op(
     constant : str
         Names of floating inputs and outputs through which no gradient flows. An input with neither
         this nor a rule is an error when its gradient is asked for.
+
+    Ops declared outside minigrad are checked as they run: see minigrad.contract.
     """
 
     def declare(forward: Callable[..., Any]) -> Any:
