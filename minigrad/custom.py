@@ -151,7 +151,7 @@ def _what(value: Any) -> str:
 
 
 def _kind(value: Any) -> str:
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, list) and value and isinstance(value[0], Array):
         return "[" + ", ".join(_kind(v) for v in value) + "]"
     if isinstance(value, Array):
         order = "" if value.flags.c_contiguous else ", not C-contiguous"
