@@ -187,7 +187,7 @@ def test_ceil_is_linear_by_no_coincidence(a: np.ndarray) -> None:
 
 def test_linear_op_is_held_to_its_adjoint() -> None:
     wrong = unary(lambda x: 3 * x, lambda g: g * (3 + 1e-11))
-    with pytest.raises(CheckError, match="adjoint identity|precision"):
+    with pytest.raises(CheckError, match=r"adjoint identity|precision"):
         check_op(wrong, np.full((3,), 7.0))
 
 

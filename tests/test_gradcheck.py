@@ -38,7 +38,8 @@ def leaf(*values: float) -> mg.Tensor:
     ],
 )
 def test_kink_is_reported_and_not_counted_as_wrong(fn: object, point: object, fast: bool) -> None:
-    with pytest.warns(KinkWarning, match=r"not differentiable here.*: input 0 index \(\d,\) .*slopes"):
+    said = r"not differentiable here.*: input 0 index \(\d,\) .*slopes"
+    with pytest.warns(KinkWarning, match=said):
         assert gradcheck(fn, leaf(*point), fast_mode=fast)
 
 
@@ -47,6 +48,22 @@ def test_kink_close_by_is_no_kink(distance: float) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error", KinkWarning)
         assert gradcheck(lambda x: x.relu(), leaf(distance, -distance))
+
+
+def test_tie_that_is_counted_twice_is_wrong() -> None:
+    class Largest(mg.autograd.Function):
+        @staticmethod
+        def forward(ctx: object, x: mg.Tensor) -> mg.Tensor:
+            ctx.save_for_backward(x)
+            return x.max()
+
+        @staticmethod
+        def backward(ctx: object, g: mg.Tensor) -> mg.Tensor:
+            (x,) = ctx.saved_tensors
+            return g * (x == x.max())
+
+    with pytest.warns(KinkWarning), pytest.raises(GradcheckError, match="2 times"):
+        gradcheck(Largest.apply, leaf(1.0, 1.0, 0.5))
 
 
 def test_kink_does_not_hide_a_wrong_gradient_elsewhere() -> None:

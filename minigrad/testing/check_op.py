@@ -100,7 +100,7 @@ def check_op(
     --------
     >>> import numpy as np, minigrad
     >>> print(check_op(minigrad.sin, np.array([0.5, 1.0])))
-    check_op: sin: 2 elements agree.
+    check_op: sin: 6 elements agree.
     """
     __tracebackhide__ = True
     case = Case(

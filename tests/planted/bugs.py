@@ -3,6 +3,7 @@
 The families are those of minigrad/ops. What they are made of is in parts.py.
 """
 # ruff: noqa: E501  (one line, one bug)
+# fmt: off
 
 from __future__ import annotations
 
