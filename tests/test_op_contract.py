@@ -365,3 +365,26 @@ def test_nothing_is_printed_by_a_correct_op() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         declared(lambda g, input: g * 2 * input)(leaf(1.0)).backward()
+
+
+def test_methods_views_and_broadcasting_of_custom_ops() -> None:
+    @op(method="scaled", inplace="scaled_", promote="arithmetic")
+    def scaled(input: Array, other: Array) -> Array:
+        return input * other
+
+    scaled.gradient("input", lambda g, other: g * other)
+    scaled.gradient("other", lambda g, input: g * input)
+
+    @op(view=True, method="tail")
+    def tail(input: Array) -> Array:
+        return input[1:]
+
+    tail.gradient("input", lambda g: mg.cat([g[:1] * 0, g]))
+    x, w = leaf(1.0, 2.0), leaf(3.0)
+    (x * 1).scaled_(w).tail().scaled(2.0).backward()
+    assert x.grad.tolist() == [0.0, 6.0] and w.grad.tolist() == [4.0]
+    y = x.detach()
+    y.tail().add_(1)
+    assert y.tolist() == [1.0, 3.0]
+    assert gradcheck(scaled, (leaf(1.0, 2.0), leaf(3.0)))
+    assert gradgradcheck(scaled, (leaf(1.0, 2.0), leaf(3.0)))
