@@ -44,8 +44,8 @@ def array_of(data: Any, dtype: Any, copy: bool = True) -> np.ndarray:
     if dtype is None:
         if from_array:
             array = array.astype(dtypes.to_dtype(array.dtype), copy=False)
-        elif array.dtype.kind == "f" and not _has_float64_leaf(data):
-            array = array.astype(dtypes.get_default_dtype(), copy=False)
+        elif array.dtype.kind == "f":
+            array = array.astype(_dtype_of_leaves(data), copy=False)
         elif array.dtype.kind in "iu":
             array = array.astype(dtypes.int64, copy=False)
     return array
@@ -59,11 +59,25 @@ def _unwrap_nested(data: Any) -> Any:
     return data
 
 
-def _has_float64_leaf(data: Any) -> bool:
-    """Whether the first leaf of nested sequences is an array, whose dtype then counts."""
-    while isinstance(data, (list, tuple)) and data:
-        data = data[0]
-    return isinstance(data, np.ndarray)
+def _dtype_of_leaves(data: Any) -> Any:
+    """What nested sequences with floats become: if they begin with an array, arrays' dtypes count.
+
+    Python numbers among arrays count as the default float does.
+    """
+    first, default = data, dtypes.get_default_dtype()
+    while isinstance(first, (list, tuple)) and first:
+        first = first[0]
+    if not isinstance(first, np.ndarray):
+        return default
+    found, rest = dtypes.to_dtype(first.dtype), [data]
+    while rest:
+        item = rest.pop()
+        if isinstance(item, (list, tuple)):
+            rest.extend(item)
+        else:
+            leaf = item.dtype if isinstance(item, np.ndarray) else dtypes.default_for(item)
+            found = dtypes.promote_types(found, leaf)
+    return found
 
 
 def tensor(

@@ -550,7 +550,16 @@ def test_anomaly_detection_is_a_context_too() -> None:
 
     with (
         minigrad.autograd.set_detect_anomaly(True),
-        pytest.raises(RuntimeError, match="[Nn]a[Nn]"),
+        pytest.raises(RuntimeError, match=r"[Nn]a[Nn]"),
     ):
         minigrad.zeros(1, requires_grad=True).sqrt().mul(0).backward()
     minigrad.zeros(1, requires_grad=True).sqrt().mul(0).backward()
+
+
+def test_tensor_of_tensors_and_numbers_has_the_dtype_of_the_tensors() -> None:
+    import minigrad
+
+    x = minigrad.ones(2)
+    assert minigrad.tensor([x[0], 3.0]).dtype == minigrad.float32
+    assert minigrad.tensor([x[0].double(), 3.0]).dtype == minigrad.float64
+    assert minigrad.tensor([[x[0], x[1]]]).dtype == minigrad.float32
