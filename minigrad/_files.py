@@ -12,33 +12,33 @@ from typing import Any
 __all__ = ["read_bytes", "what_is_it", "write_bytes"]
 
 
-def write_bytes(f: Any, data: bytes) -> None:
+def write_bytes(f: Any, data: bytes, op: str = "save") -> None:
     """Write `data` to a binary file object, or to a path: all of it or, on any error, nothing."""
     if not isinstance(f, (str, os.PathLike)):
         if not hasattr(f, "write"):
             raise TypeError(
-                f"save: f must be a path or a binary file object; got {type(f).__name__}."
+                f"{op}: f must be a path or a binary file object; got {type(f).__name__}."
             )
         if isinstance(f, io.TextIOBase):
-            raise TypeError("save: the file must be opened in binary mode: open(path, 'wb').")
+            raise TypeError(f"{op}: the file must be opened in binary mode: open(path, 'wb').")
         f.write(data)
         return
     path = os.path.realpath(os.fspath(f))  # a link stays, what it points at is replaced
     folder, base = os.path.split(path)
     if isinstance(path, bytes):
-        raise TypeError("save: f must be a str path; got bytes.")
+        raise TypeError(f"{op}: f must be a str path; got bytes.")
     if os.path.isdir(path):
-        raise IsADirectoryError(f"save: {os.fspath(f)} is a folder. Give a file name.")
+        raise IsADirectoryError(f"{op}: {os.fspath(f)} is a folder. Give a file name.")
     if not os.path.isdir(folder):
         raise FileNotFoundError(
-            f"save: the folder {folder} does not exist. Make it: os.makedirs({folder!r})."
+            f"{op}: the folder {folder} does not exist. Make it: os.makedirs({folder!r})."
         )
     try:
         _replace(path, folder, base, data)
     except OSError as error:
         raise OSError(
             error.errno,
-            f"save: could not write {os.fspath(f)}: {error.strerror}. What was there before is "
+            f"{op}: could not write {os.fspath(f)}: {error.strerror}. What was there before is "
             "unchanged; make room, or choose another place",
         ) from error
 

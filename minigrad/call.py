@@ -59,6 +59,24 @@ def _array(op: Op, name: str, value: Any, optional: bool) -> Any:
     )
 
 
+def _check_numbers(op: Op, settings: list[Any]) -> None:
+    """Settings declared as int or float are that; 0-dim arrays become it."""
+    for i, whole, optional in op.numbers:
+        value = settings[i]
+        kind = value.__class__
+        if kind is int or (kind is float and not whole) or (value is None and optional):
+            continue
+        if isinstance(value, SCALARS) and not (whole and isinstance(value, float)):
+            continue
+        single = isinstance(value, (np.generic, np.ndarray)) and not value.ndim
+        if single and value.dtype.kind in ("biu" if whole else "biuf"):
+            settings[i] = value.item()
+            continue
+        what = "an int" if whole else "a number"
+        name = op.settings[i]
+        raise TypeError(f"{op.name}: {name} must be {what}; got {name} {value!r}.")
+
+
 def _promoted(op: Op, arrays: list[Any]) -> list[Any]:
     """Arrays and scalars brought to the dtype in which they meet."""
     if all(isinstance(a, SCALARS) for a in arrays):
@@ -82,6 +100,8 @@ def run(op: Op, values: list[Any]) -> Any:
     if op.order is not None:
         values = [values[i] for i in op.order]
     settings = [v._data if isinstance(v, Tensor) else v for v in values[n:]]
+    if op.numbers:
+        _check_numbers(op, settings)
     if op.variadic:
         seq = values[0]
         if isinstance(seq, Tensor) or not isinstance(seq, (list, tuple)):

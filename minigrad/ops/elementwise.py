@@ -268,8 +268,9 @@ def atan2(input: Array, other: Array) -> Array:
 
 @atan2.gradient("input", "other")
 def _(g: Tensor, input: Any, other: Any) -> tuple[Tensor, Tensor]:
-    scaled = g / (input * input + other * other)
-    return scaled * other, -scaled * input
+    a, b = input.to(g.dtype), other.to(g.dtype)  # squares of integers could wrap around
+    scaled = g / (a * a + b * b)
+    return scaled * b, -scaled * a
 
 
 arctan2 = atan2

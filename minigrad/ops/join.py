@@ -197,6 +197,9 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     return split(input, max(1, math.ceil(size / chunks)), d)
 
 
+MOST_SECTIONS = 1 << 20  # each is a Tensor
+
+
 @composite(method="tensor_split")
 def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
     """Pieces along a dim: a number of nearly equal ones, or cut before the given indices."""
@@ -210,6 +213,10 @@ def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple
         n = operator.index(indices_or_sections)
         if n < 1:
             raise ShapeError(f"tensor_split: number of sections must be at least 1; got {n}.")
+        if n > MOST_SECTIONS:
+            raise ShapeError(
+                f"tensor_split: number of sections must be at most {MOST_SECTIONS}; got {n}."
+            )
         each, more = divmod(size, n)
         cuts = np.cumsum([0] + [each + (i < more) for i in range(n)]).tolist()
     bounds = [slice(a, b).indices(size) for a, b in pairwise(cuts)]
@@ -219,13 +226,23 @@ def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple
 @composite(method="hsplit")
 def hsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
     """`tensor_split` along dim 1 (dim 0 for vectors)."""
-    return tensor_split(input, indices_or_sections, 0 if input.ndim == 1 else 1)
+    return _split_evenly("hsplit", input, indices_or_sections, 0 if input.ndim == 1 else 1)
 
 
 @composite(method="vsplit")
 def vsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
     """`tensor_split` along dim 0."""
-    return tensor_split(input, indices_or_sections, 0)
+    return _split_evenly("vsplit", input, indices_or_sections, 0)
+
+
+def _split_evenly(op: str, input: Tensor, cuts: Any, dim: int) -> tuple[Tensor, ...]:
+    size = input._data.shape[_dim_to_cut(op, input, dim)]
+    if hasattr(cuts, "__index__") and int(cuts) > 0 and size % int(cuts):
+        raise ShapeError(
+            f"{op}: the number of sections must divide the size {size} of dim {dim}; got {cuts}. "
+            "Use tensor_split for pieces of different sizes."
+        )
+    return tensor_split(input, cuts, dim)
 
 
 @composite(method="unbind")

@@ -249,7 +249,8 @@ def binary_cross_entropy_with_logits(
         raise TypeError(f"{name}: input must be floating; got input of dtype {x.dtype}.")
     certain = logsigmoid(x)
     if pos_weight is not None:
-        certain = certain * (t * (pos_weight - 1) + 1)
+        extra = tensor_of(name, "pos_weight", pos_weight).to(x.dtype) - 1
+        certain = certain * (t * extra + 1)
     loss = (1 - t) * x - certain
     return reduced(loss if weight is None else loss * weight, reduction)
 

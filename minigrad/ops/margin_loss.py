@@ -10,6 +10,7 @@ from ..tensor import Tensor, wrap
 from .activation import logsigmoid
 from .arguments import floating, shape_of, shown, tensor_of
 from .cross_entropy import check_class_weight, check_classes
+from .distance import vector_norm
 from .pairwise import pairwise_distance
 from .reduction import reduced, reduction_of
 from .shape import broadcast_tensors
@@ -118,9 +119,14 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
         raise TypeError(f"cosine_similarity: dim must be an int; got dim {dim!r}.")
     if x1.shape != x2.shape:  # a dim of 1 stands for as many equal elements
         x1, x2 = broadcast_tensors(x1, x2)
-    a = (x1 * x1).sum(dim, True).sqrt().clamp(min=eps)
-    b = (x2 * x2).sum(dim, True).sqrt().clamp(min=eps)
+    a, b = _length(x1, dim, eps), _length(x2, dim, eps)
     return ((x1 / a) * (x2 / b)).sum(dim)
+
+
+def _length(x: Tensor, dim: int, eps: float) -> Tensor:
+    """|x| along a dim, at least eps; its gradient is that of |x| everywhere, and 0 at 0."""
+    n = vector_norm(x, 2, dim, True)
+    return n + (n.clamp(min=eps) - n).detach()
 
 
 @composite

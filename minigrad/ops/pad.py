@@ -14,7 +14,7 @@ from ..errors import ShapeError
 from ..kernels.index import scatter_add
 from ..op import Array, composite, op
 from ..tensor import Tensor
-from .arguments import shape_of, tensor_of
+from .arguments import MOST, shape_of, tensor_of
 
 __all__ = ["pad"]
 
@@ -133,6 +133,8 @@ def _widths(pad: Any, shape: tuple[int, ...]) -> Widths:
         isinstance(p, (bool, float)) or not hasattr(p, "__index__") for p in pad
     ):
         raise TypeError(f"pad: pad must be a sequence of ints; got pad {pad!r}.")
+    if any(abs(p) > MOST for p in pad):
+        raise ShapeError(f"pad: pad must be at most 2**40; got pad {pad!r}.")
     if len(pad) % 2 or len(pad) > 2 * len(shape):
         raise ShapeError(
             "pad: pad must hold a pair for each padded dim, the last dim first, and not more pairs "

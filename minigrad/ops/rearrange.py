@@ -85,6 +85,11 @@ def repeat_interleave(
             f"{d}; got {times.tolist()}."
         )
     times = np.broadcast_to(times.reshape(-1), (n,)) if times.size == 1 else times
+    if output_size is not None and output_size != times.sum():
+        raise ShapeError(
+            f"repeat_interleave: output_size must be the sum of repeats, {times.sum()}; got "
+            f"output_size {output_size}. Leave it out."
+        )
     return index_select(input, d, wrap(np.repeat(np.arange(n), times)))
 
 

@@ -296,6 +296,8 @@ def _sizes(
             f"{size}, scale_factor {scale_factor}."
         )
     if size is not None:
+        if isinstance(size, (tuple, list)) and len(size) != n:
+            raise ShapeError(f"interpolate: size must be an int or {n} ints; got size {size!r}.")
         return ints("interpolate", "size", size, n, 0), (None,) * n
     scales = scale_factor if isinstance(scale_factor, (tuple, list)) else (scale_factor,) * n
     if len(scales) != n:

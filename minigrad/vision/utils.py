@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from .._files import write_bytes
 from ..errors import ShapeError
 from ..tensor import Tensor, wrap
 
@@ -142,5 +144,18 @@ def save_image(
         raise ImportError("save_image: needs Pillow. Use pip install pillow.") from error
     grid = make_grid(tensor, nrow, padding, normalize, value_range, scale_each, pad_value)._data
     pixels = np.clip(grid * 255.0 + 0.5, 0, 255).astype(np.uint8).transpose(1, 2, 0)
-    target = Path(fp) if isinstance(fp, (str, os.PathLike)) else fp
-    Image.fromarray(np.ascontiguousarray(pixels)).save(target, format=format)
+    image = Image.fromarray(np.ascontiguousarray(pixels))
+    if not isinstance(fp, (str, os.PathLike)):
+        image.save(fp, format=format)
+        return
+    if format is None:
+        ending = Path(fp).suffix.lower()
+        format = Image.registered_extensions().get(ending)
+        if format is None:
+            raise ValueError(
+                f"save_image: the ending of the path must say the format; got {os.fspath(fp)!r}. "
+                "End it in .png, or pass format='png'."
+            )
+    encoded = io.BytesIO()
+    image.save(encoded, format=format)
+    write_bytes(fp, encoded.getvalue(), "save_image")  # a full disk leaves the old file
