@@ -13,6 +13,7 @@ from typing import Any
 
 from . import amp, autograd, backends, cuda, jit, linalg, nn, ops, optim, random, settings, utils
 from .amp import autocast
+from .autograd.functional import vmap
 from .convert import as_tensor, from_numpy, is_tensor, tensor
 from .dtypes import (
     bool_ as bool,
@@ -223,6 +224,7 @@ __all__ = [
     "threshold",
     "uint8",
     "utils",
+    "vmap",
     "warmup",
 ]
 __all__ += ops.buckets.__all__
