@@ -29,7 +29,10 @@ class Result:
 
 
 def in_turn(
-    contestants: dict[str, Callable[[], Any]], repeats: int = 15, budget: float = 4.0
+    contestants: dict[str, Callable[[], Any]],
+    repeats: int = 15,
+    budget: float = 4.0,
+    enough: float = ENOUGH,
 ) -> dict[str, float]:
     """Median seconds of a call of each, taken in turn so that all see the same machine.
 
@@ -42,7 +45,7 @@ def in_turn(
         start = time.perf_counter()
         call()
         once = max(time.perf_counter() - start, 1e-7)
-        counts[name] = max(1, int(ENOUGH / once))
+        counts[name] = max(1, int(enough / once))
     samples: dict[str, list[float]] = {name: [] for name in contestants}
     end = time.perf_counter() + budget * len(contestants)
     for k in range(repeats):
