@@ -1,6 +1,6 @@
 """`python tests/planted`: how many planted bugs each way of checking catches, by family.
 
-`python tests/planted alarms 10000` runs check_op on drawn cases of minigrad's own, right, ops.
+`python tests/planted alarms 10000 [seed]` runs check_op on drawn cases of minigrad's own, right, ops.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def table() -> None:
 if __name__ == "__main__":
     if sys.argv[1:2] == ["alarms"]:
         cases = int(sys.argv[2]) if len(sys.argv) > 2 else 10_000
-        done, alarms = count_alarms(cases)
+        done, alarms = count_alarms(cases, first=int(sys.argv[3]) if len(sys.argv) > 3 else 0)
         print(f"{done} cases, {len(alarms)} false alarms")
         for line in alarms:
             print(line)

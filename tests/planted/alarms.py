@@ -24,11 +24,11 @@ def _cases() -> dict[str, Case]:
     return {name: case for name, case in sorted(found.items()) if name in registry}
 
 
-def count_alarms(total: int, every: int = 1) -> tuple[int, list[str]]:
+def count_alarms(total: int, every: int = 1, first: int = 0) -> tuple[int, list[str]]:
     """(cases run, alarms) over at least `total` cases, spread over every op (or every n-th)."""
     cases = dict(list(_cases().items())[::every])
     done, alarms = 0, []
-    for turn in range(100):  # a strategy may have fewer different samples than are asked for
+    for turn in range(first, first + 100):  # a strategy may have fewer different samples than are asked for
         each = math.ceil((total - done) / len(cases))
         if each <= 0:
             break
