@@ -1,6 +1,6 @@
 """`python tests/planted`: how many planted bugs each way of checking catches, by family.
 
-`python tests/planted alarms 10000 [seed]` runs check_op on drawn cases of minigrad's own, right, ops.
+`python tests/planted alarms 10000 [seed]` runs check_op on drawn cases of our own, right, ops.
 """
 
 from __future__ import annotations

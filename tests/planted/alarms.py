@@ -28,7 +28,7 @@ def count_alarms(total: int, every: int = 1, first: int = 0) -> tuple[int, list[
     """(cases run, alarms) over at least `total` cases, spread over every op (or every n-th)."""
     cases = dict(list(_cases().items())[::every])
     done, alarms = 0, []
-    for turn in range(first, first + 100):  # a strategy may have fewer different samples than are asked for
+    for turn in range(first, first + 100):  # a strategy may hold fewer samples than asked
         each = math.ceil((total - done) / len(cases))
         if each <= 0:
             break
