@@ -99,7 +99,10 @@ def run(op: Op, values: list[Any]) -> Any:
     n = len(op.inputs)
     if op.order is not None:
         values = [values[i] for i in op.order]
-    settings = [v._data if isinstance(v, Tensor) else v for v in values[n:]]
+    settings = values[n:]
+    for i, v in enumerate(settings):
+        if isinstance(v, Tensor):
+            settings[i] = v._data
     if op.numbers:
         _check_numbers(op, settings)
     if op.variadic:
@@ -113,7 +116,10 @@ def run(op: Op, values: list[Any]) -> Any:
             raise ShapeError(f"{op.name}: needs at least one tensor; got an empty list.")
         tensors = [_array(op, f"{op.inputs[0]}[{i}]", v, False) for i, v in enumerate(seq)]
     else:
-        tensors = [_array(op, op.inputs[i], values[i], op.optional[i]) for i in range(n)]
+        tensors = [
+            v if v.__class__ is Tensor else _array(op, op.inputs[i], v, op.optional[i])
+            for i, v in enumerate(values[:n])
+        ]
     arrays = [t._data if isinstance(t, Tensor) else t for t in tensors]
     if op.promote is not None:
         arrays = _promoted(op, arrays)
@@ -132,21 +138,20 @@ def run(op: Op, values: list[Any]) -> Any:
         for o in outs:
             _mark_view(o, tensors[0])
     if mode.recording:
-        if (
-            op.differentiable
-            and any(
-                [
-                    t is not None and t.__class__ not in SCALARS and (t._rg or _late(t))
-                    for t in tensors
-                ]
-            )
-            and any([o._data.dtype.kind == "f" for o in outs])
-        ):
+        if op.differentiable and _flows(tensors) and any([o._data.dtype.kind == "f" for o in outs]):
             record(op, outs, tensors, settings, parts[many:])
     elif mode.inference:
         for o in outs:
             _mark_inference(o)
     return outs[0] if many == 1 else tuple(outs)
+
+
+def _flows(tensors: Sequence[Any]) -> bool:
+    """Whether gradients flow into any of the inputs."""
+    for t in tensors:
+        if t is not None and t.__class__ not in SCALARS and (t._rg or _late(t)):
+            return True
+    return False
 
 
 def _late(t: Any) -> bool:

@@ -153,7 +153,14 @@ def grad(
 def _run_hooks(leaf: Tensor, g: Tensor) -> Tensor:
     for hook in list(leaf._hooks or ()):
         new = hook(g)
-        g = g if new is None else new
+        if new is None:
+            continue
+        if new.shape != leaf.shape:
+            raise GradientError(
+                f"backward: a hook of a leaf must return a gradient of its shape "
+                f"{tuple(leaf.shape)}, or None; got {tuple(new.shape)}."
+            )
+        g = new
     return g
 
 

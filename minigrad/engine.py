@@ -203,6 +203,8 @@ def walk(
                 mask = tuple([_node_of(e) in useful or e in useful for e in node.inputs])
                 if not any(mask):
                     continue
+                if all(mask):
+                    mask = None
             for edge, gi in zip(node.inputs, node.pullback(g, mask)):
                 if edge is not None and gi is not None:
                     if anomaly:
@@ -227,6 +229,11 @@ def _run_hooks(node: Node, g: Any) -> Any:
         new = None if one is None else hook(one)
         if new is None:
             continue
+        if tuple(new.shape) != tuple(one.shape):
+            raise GradientError(
+                f"{node.name}: a hook must return a gradient of the shape it was given, "
+                f"{tuple(one.shape)}, or None; got {tuple(new.shape)}."
+            )
         if several:
             g[index] = new
         else:

@@ -58,28 +58,37 @@ class OpNode(Node):
         plan, inputs, kept = self.plan, self.inputs, self.kept
         op = plan.op
         if kept is not _NOTHING or self.out_cells:
-            self.check_kept(kept)
+            if kept is None or self.out_cells:
+                self.check_kept(kept)
+            for t in kept:
+                if getattr(t, "_cell", None) is not None:  # changed in place, perhaps
+                    self.check_kept(kept)
+                    break
         if op.several:
             g = self._fill(g)
         grads: list[Any] = [None] * len(inputs)
         for rule in plan.rules:
             if wanted is not None and not op.variadic and not any([wanted[i] for i in rule.inputs]):
                 continue
-            args = [
-                kept[i]
-                if kind == "input"
-                else self.settings[i]
-                if kind == "setting"
-                else self._fetch(kind, i, wanted)
-                for kind, i in rule.fetch
-            ]
+            if rule.fetch:
+                args = [
+                    kept[i]
+                    if kind == "input"
+                    else self.settings[i]
+                    if kind == "setting"
+                    else self._fetch(kind, i, wanted)
+                    for kind, i in rule.fetch
+                ]
+                got = rule.fn(g, *args)
+            else:
+                got = rule.fn(g)
             if rule.joint:
-                for i, one in zip(rule.inputs, rule.fn(g, *args)):
+                for i, one in zip(rule.inputs, got):
                     grads[i] = one
             elif op.variadic:
-                grads = list(rule.fn(g, *args))
+                grads = list(got)
             else:
-                grads[rule.inputs[0]] = rule.fn(g, *args)
+                grads[rule.inputs[0]] = got
         for i, edge in enumerate(inputs):
             if edge is None:
                 grads[i] = None

@@ -183,6 +183,17 @@ def test_hooks_run_in_order_and_replace_the_gradient() -> None:
     assert seen == [3.0]
 
 
+def test_hook_that_returns_another_shape_is_refused() -> None:
+    x = leaf(1.0, 2.0)
+    y = x * 2
+    y.register_hook(lambda g: g[:1])
+    with pytest.raises(RuntimeError, match=r"MulBackward0: a hook must return .*\(2,\).*\(1,\)"):
+        y.sum().backward()
+    x.register_hook(lambda g: g[:1])
+    with pytest.raises(RuntimeError, match=r"a hook of a leaf must return .*\(2,\).*\(1,\)"):
+        (x * 3).sum().backward()
+
+
 def test_hook_of_a_leaf_sees_the_sum_of_all_uses_once() -> None:
     x = leaf(1.0)
     seen: list[float] = []

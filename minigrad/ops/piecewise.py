@@ -72,6 +72,8 @@ def passing(
     outside: float = 0.0,
 ) -> Array:
     """grad · inside where low < input < high, grad · outside elsewhere, in one pass."""
+    if grad.shape != input.shape:
+        raise ShapeError(f"passing: shapes must agree; got {grad.shape} and {input.shape}.")
     return kernels.passing(grad, input, low, high, inside, outside)
 
 
@@ -82,6 +84,18 @@ passing.gradient(
 passing.gradient("input", lambda g: None)
 
 
+@op(promote="arithmetic")
+def relu_grad(grad: Array, output: Array) -> Array:
+    """grad where output > 0, 0 elsewhere."""
+    if grad.shape != output.shape:
+        grad, output = np.broadcast_arrays(grad, output)
+    return kernels.passing(grad, output, 0.0, INF)
+
+
+relu_grad.gradient("grad", lambda g, output: relu_grad(g, output))
+relu_grad.gradient("output", lambda g: None)
+
+
 @or_in_place
 @op(method="relu", inplace="relu_", promote="arithmetic")
 def relu(input: Array) -> Array:
@@ -89,7 +103,7 @@ def relu(input: Array) -> Array:
     return np.maximum(input, 0)
 
 
-relu.gradient("input", lambda g, y: passing(g, y, 0.0, INF))
+relu.gradient("input", lambda g, y: relu_grad(g, y))
 
 
 @or_in_place
