@@ -22,6 +22,7 @@ from minigrad import nn
 from minigrad.errors import ShapeError
 from minigrad.kernels import threads
 from minigrad.utils.data import DataLoader
+from minigrad.vision.transforms import functional as TF
 
 x = minigrad.ones(3, 4)
 images = minigrad.ones(1, 2, 4, 4)
@@ -162,6 +163,26 @@ BAD: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
         lambda: DataLoader([1], num_workers=2**31),
         ValueError,
         r"DataLoader: num_workers must be at most 1024; got num_workers 2147483648",
+    ),
+    "a layer of an array of channels": (
+        lambda: nn.Conv2d(np.array([1, 2]), 3, 3),
+        TypeError,
+        r"Conv2d: in_channels must be an int; got array\(\[1, 2\]\)",
+    ),
+    "no probability": (
+        lambda: nn.Dropout(None),  # type: ignore[arg-type]
+        TypeError,
+        r"Dropout: p must be a number; got p None",
+    ),
+    "a crop of no height": (
+        lambda: TF.crop(minigrad.ones(3, 6, 6), 0, 0, None, 2),  # type: ignore[arg-type]
+        TypeError,
+        r"crop: these arguments cannot be used; got img \(3, 6, 6\) float32, top 0, .*height None",
+    ),
+    "parameters of text": (
+        lambda: nn.utils.clip_grad_norm_("ab", 1.0),
+        TypeError,
+        r"clip_grad_norm_: these arguments cannot be used; got parameters 'ab', max_norm 1\.0",
     ),
     "dims as a list": (
         lambda: F.cosine_similarity(x, x, [0]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import index
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ShapeError
@@ -15,9 +16,10 @@ __all__ = ["check_dims", "divides", "pair", "positive", "probability", "single",
 
 def size(layer: str, name: str, value: Any, least: int = 1) -> int:
     """`value` as an int of at least `least`."""
-    if isinstance(value, (bool, float)) or not hasattr(value, "__index__"):
-        raise TypeError(f"{layer}: {name} must be an int; got {value!r}.")
-    n = int(value)
+    try:
+        n = index(str(value) if isinstance(value, bool) else value)  # type: ignore[arg-type]
+    except TypeError:
+        raise TypeError(f"{layer}: {name} must be an int; got {value!r}.") from None
     if n < least:
         what = {0: "not be negative", 1: "be positive"}.get(least, f"be at least {least}")
         raise ValueError(f"{layer}: {name} must {what}; got {name} {n}.")
@@ -62,6 +64,8 @@ def divides(layer: str, divisor: tuple[str, int], **sizes: int) -> None:
 
 def probability(layer: str, p: float) -> None:
     """`p` lies between 0 and 1."""
+    if not isinstance(p, (int, float)):
+        raise TypeError(f"{layer}: p must be a number; got p {p!r}.")
     if not 0 <= p <= 1:
         raise ValueError(f"{layer}: dropout probability must be between 0 and 1; got p {p}.")
 

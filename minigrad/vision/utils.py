@@ -11,12 +11,14 @@ from typing import IO, Any
 import numpy as np
 
 from .._files import write_bytes
+from ..complaints import taught
 from ..errors import ShapeError
 from ..tensor import Tensor, wrap
 
 __all__ = ["make_grid", "save_image"]
 
 
+@taught
 def make_grid(
     tensor: Any,
     nrow: int = 8,
@@ -112,6 +114,7 @@ def _to_unit(x: np.ndarray, value_range: Sequence[float] | None, each: bool) -> 
     return (x - low) / np.maximum(high - low, np.asarray(1e-5, x.dtype))
 
 
+@taught
 def save_image(
     tensor: Any,
     fp: str | os.PathLike[str] | IO[bytes],

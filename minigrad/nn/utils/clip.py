@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ...complaints import taught
 from ...engine import no_grad
 from ...inplace import bump
 from ...tensor import Tensor, wrap
@@ -24,6 +25,7 @@ def _grads(parameters: Tensors) -> list[Tensor]:
     return [p.grad for p in _listed(parameters) if p.grad is not None]
 
 
+@taught
 def get_total_norm(
     tensors: Tensors, norm_type: float = 2.0, error_if_nonfinite: bool = False,
     foreach: bool | None = None,
@@ -55,6 +57,7 @@ def get_total_norm(
     return wrap(np.asarray(norm, np.result_type(*[a.dtype for a in arrays])))
 
 
+@taught
 def clip_grads_with_norm_(
     parameters: Tensors, max_norm: float, total_norm: Tensor, foreach: bool | None = None
 ) -> None:
@@ -68,6 +71,7 @@ def clip_grads_with_norm_(
         _changed(g, "clip_grad_norm_")
 
 
+@taught
 def clip_grad_norm_(
     parameters: Tensors, max_norm: float, norm_type: float = 2.0, error_if_nonfinite: bool = False,
     foreach: bool | None = None,
@@ -85,6 +89,7 @@ def clip_grad_norm_(
     return total
 
 
+@taught
 def clip_grad_value_(
     parameters: Tensors, clip_value: float, foreach: bool | None = None
 ) -> None:

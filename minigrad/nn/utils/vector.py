@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from ...complaints import taught
 from ...engine import no_grad
 from ...errors import ShapeError
 from ...inplace import bump
@@ -14,6 +15,7 @@ from ...tensor import Tensor
 __all__ = ["parameters_to_vector", "vector_to_parameters"]
 
 
+@taught
 def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
     """All elements of all parameters, one after the other, in a (total,) tensor."""
     from ...ops.join import cat
@@ -21,6 +23,7 @@ def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
     return cat([p.reshape(-1) for p in parameters])
 
 
+@taught
 def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
     """Set the parameters, in place, to the elements of `vec`.
 

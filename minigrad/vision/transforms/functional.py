@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ... import dtypes
+from ...complaints import taught
 from ...errors import ShapeError
 from ...tensor import Tensor, wrap
 from . import _arrays
@@ -32,16 +33,19 @@ __all__ = [
 ]
 
 
+@taught
 def get_dimensions(img: Any) -> list[int]:
     """[channels, height, width] of an image."""
     return list(image_size("get_dimensions", img))
 
 
+@taught
 def get_image_size(img: Any) -> list[int]:
     """[width, height] of an image."""
     return list(image_size("get_image_size", img)[:0:-1])
 
 
+@taught
 def to_tensor(pic: Any) -> Tensor:
     """A PIL image or ndarray as a channels-first Tensor.
 
@@ -79,6 +83,7 @@ def to_tensor(pic: Any) -> Tensor:
     return wrap(y[0] if one else y)
 
 
+@taught
 def convert_image_dtype(image: Any, dtype: Any = dtypes.float32) -> Any:
     """`image` in another dtype, with the values scaled to its range.
 
@@ -117,6 +122,7 @@ def _from_float(x: np.ndarray, new: np.dtype[Any]) -> np.ndarray:
     return (x * x.dtype.type(np.iinfo(new).max + 1.0 - 1e-3)).astype(new)
 
 
+@taught
 def normalize(tensor: Any, mean: Any, std: Any, inplace: bool = False) -> Any:
     """Subtract each channel's mean and divide by its std.
 
@@ -170,6 +176,7 @@ def _plain(values: Any) -> Any:
     return values.tolist() if isinstance(values, (Tensor, np.ndarray)) else values
 
 
+@taught
 def pad(img: Any, padding: Any, fill: Any = 0, padding_mode: str = "constant") -> Any:
     """Add a border around the image.
 
@@ -209,6 +216,7 @@ def pad(img: Any, padding: Any, fill: Any = 0, padding_mode: str = "constant") -
     return restore(_arrays.pad(x, left, top, right, bottom, fill, padding_mode))
 
 
+@taught
 def crop(img: Any, top: int, left: int, height: int, width: int) -> Any:
     """Rows top:top+height and columns left:left+width; zeros where the box leaves the image."""
     x, restore = open_image("crop", img)
@@ -223,6 +231,7 @@ def crop(img: Any, top: int, left: int, height: int, width: int) -> Any:
     return restore(out)
 
 
+@taught
 def center_crop(img: Any, output_size: Any) -> Any:
     """The middle (height, width) of the image; a smaller image is padded with zeros first."""
     height, width = _center_size(output_size)
@@ -239,18 +248,21 @@ def _center_size(size: Any) -> tuple[int, int]:
     return output_size("center_crop", int(size) if isinstance(size, (int, float)) else size)
 
 
+@taught
 def hflip(img: Any) -> Any:
     """The image mirrored left to right."""
     x, restore = open_image("hflip", img)
     return restore(np.array(x[..., ::-1], order="C"))
 
 
+@taught
 def vflip(img: Any) -> Any:
     """The image mirrored top to bottom."""
     x, restore = open_image("vflip", img)
     return restore(np.array(x[..., ::-1, :], order="C"))
 
 
+@taught
 def resize(
     img: Any,
     size: Any,
@@ -285,6 +297,7 @@ def resize(
     return restore(_arrays.resize(x, height, width, mode.value, bool(antialias)))
 
 
+@taught
 def rotate(
     img: Any,
     angle: float,
@@ -327,6 +340,7 @@ def rotate(
     return restore(_arrays.rotate(x, float(angle), mode.value, expand, (cx, cy), fill))
 
 
+@taught
 def erase(img: Any, i: int, j: int, h: int, w: int, v: Any, inplace: bool = False) -> Any:
     """Write `v` over the box of `h` by `w` pixels whose upper left corner is (i, j).
 
