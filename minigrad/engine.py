@@ -71,9 +71,8 @@ class Node:
         self.shape = shape
         self.dtype = dtype
 
-    @property
     def name(self) -> str:
-        """How the node is called in messages and reprs, such as MulBackward."""
+        """How the node is called in messages and reprs, such as MulBackward0."""
         return type(self).__name__
 
     @property
@@ -92,7 +91,7 @@ class Node:
         """Forget what was kept for `pullback`; a later `pullback` must raise."""
 
     def __repr__(self) -> str:
-        return f"<{self.name}>"
+        return f"<{self.name()}>"
 
 
 class Output:
@@ -231,7 +230,7 @@ def _run_hooks(node: Node, g: Any) -> Any:
             continue
         if tuple(new.shape) != tuple(one.shape):
             raise GradientError(
-                f"{node.name}: a hook must return a gradient of the shape it was given, "
+                f"{node.name()}: a hook must return a gradient of the shape it was given, "
                 f"{tuple(one.shape)}, or None; got {tuple(new.shape)}."
             )
         if several:
@@ -262,7 +261,7 @@ def _check_finite(node: Node, g: Any) -> None:
             )
         )
         raise GradientError(
-            f"{node.name}: a gradient that this op returned contains NaN.{made} Look there for a "
+            f"{node.name()}: a gradient that this op returned contains NaN.{made} Look there for a "
             "division by zero, a log or sqrt of zero, or an overflow."
         )
 

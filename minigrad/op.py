@@ -95,7 +95,7 @@ class Plan:
 
     def __init__(self, op: Op, wants: tuple[bool, ...]) -> None:
         self.op = op
-        self.node = CustomNode if op.custom else OpNode
+        self.node = op.node
         self.rules = [r for r in op.rules if op.variadic or any(wants[i] for i in r.inputs)]
         sources = {source for r in self.rules for source in r.fetch}
         self.inputs = tuple(
@@ -154,7 +154,8 @@ class Op:
             self.apply, self.quick = Guard(self, self.apply), Guard(self, forward)
         self.rules: list[_Rule] = []
         self.plans: dict[tuple[bool, ...], Plan] = {}
-        self.node_name = "".join(w.capitalize() for w in name.strip("_").split("_")) + "Backward0"
+        called = "".join(w.capitalize() for w in name.strip("_").split("_")) + "Backward0"
+        self.node = type(called, (CustomNode if self.custom else OpNode,), {"__slots__": ()})
         self.where = line_of(forward)
 
     @overload

@@ -151,7 +151,7 @@ def tensor_repr(t: Tensor) -> str:
         brief = a.size > options.threshold
         body = _rows(a, indent, brief, _Formatter(_shown(a) if brief else a))
     if t.grad_fn is not None:
-        suffixes.append(f"grad_fn=<{t.grad_fn.name}>")
+        suffixes.append(f"grad_fn=<{t.grad_fn.name()}>")
     elif t.requires_grad:
         suffixes.append("requires_grad=True")
     text = prefix + body

@@ -43,10 +43,6 @@ class OpNode(Node):
         return self.plan.op
 
     @property
-    def name(self) -> str:
-        return self.plan.op.node_name
-
-    @property
     def results(self) -> int:  # type: ignore[override]
         return len(self.plan.op.outputs)
 
@@ -162,7 +158,7 @@ class OpNode(Node):
         versions = self.versions
         if kept is None:
             raise GradientError(
-                f"{self.name}: trying to backward through the graph a second time, but what this "
+                f"{self.name()}: trying to backward through the graph a second time, but what this "
                 "op kept was freed by the first pass. Use loss.backward(retain_graph=True) the "
                 "first time, or compute the loss again."
             )
@@ -176,8 +172,8 @@ class OpNode(Node):
     def _check_version(self, cell: Cell, version: int) -> None:
         if cell.version != version:
             raise GradientError(
-                f"{self.name}: one of the tensors needed for its gradient has been modified by an "
-                f"inplace operation: it was at version {version} when it was saved and is at "
+                f"{self.name()}: one of the tensors needed for its gradient has been modified by "
+                f"an inplace operation: it was at version {version} when it was saved and is at "
                 f"version {cell.version} now, changed by {cell.where}. Change a clone instead "
                 "(x = x + 1 for x += 1), or make the change before the forward pass."
             )
@@ -252,7 +248,7 @@ def record(
             )
     mask = tuple(wants)
     plan = op.plans.get(mask) or op.plan(mask)
-    node = _new_node(plan.node)
+    node: OpNode = _new_node(plan.node)
     node.seq = tick()
     node.inputs = tuple(edges)
     node.plan = plan
@@ -298,7 +294,7 @@ def record_elementwise(op: Op, out: Tensor, x: Tensor, z: Any, args: Any, defaul
     if x._cell is not None or plan.shapes or mode.anomaly or getattr(z, "_cell", None):
         return record(op, (out,), args, defaults)
     array = out._data
-    node = _new_node(plan.node)
+    node: OpNode = _new_node(plan.node)
     node.seq = tick()
     node.plan = plan
     node.settings = defaults

@@ -247,7 +247,7 @@ class Tensor(Described):
 
     def _node_name(self) -> str:
         node = self.grad_fn
-        return "nothing recorded" if node is None else node.name
+        return "nothing recorded" if node is None else node.name()
 
     def _add_in_place(self, g: Tensor) -> None:
         """Add `g`, of the same shape and dtype, to a buffer that the walk owns."""

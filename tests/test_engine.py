@@ -284,3 +284,8 @@ def test_error_in_a_rule_leaves_the_mode_as_it_was(scratch_registry: None) -> No
         broken(leaf(1.0)).backward()
     assert mg.is_grad_enabled()
     assert (leaf(1.0) * 2).requires_grad
+
+
+def test_node_is_named_as_in_pytorch() -> None:
+    y = leaf(1.0) * 2
+    assert y.grad_fn.name() == type(y.grad_fn).__name__ == "MulBackward0"

@@ -42,7 +42,6 @@ class FunctionNode(Node):
     released: bool
     saved: tuple[Saved | None, ...]
 
-    @property
     def name(self) -> str:
         return f"{self.cls.__name__}Backward"
 
@@ -58,7 +57,7 @@ class FunctionNode(Node):
         """The saved tensors, their versions checked."""
         if self.released:
             raise GradientError(
-                f"{self.name}: trying to backward through the graph a second time, but what this "
+                f"{self.name()}: trying to backward through the graph a second time, but what this "
                 "function saved was freed by the first pass. Use loss.backward(retain_graph=True) "
                 "the first time, or compute the loss again."
             )
@@ -67,8 +66,8 @@ class FunctionNode(Node):
     def _checked(self, s: Saved) -> Tensor:
         if s.cell.version != s.version:
             raise GradientError(
-                f"{self.name}: one of the tensors needed for its gradient has been modified by an "
-                f"inplace operation: it was at version {s.version} when it was saved and is at "
+                f"{self.name()}: one of the tensors needed for its gradient has been modified by "
+                f"an inplace operation: it was at version {s.version} when it was saved and is at "
                 f"version {s.cell.version} now, changed by {s.cell.where}. Change a clone instead."
             )
         if isinstance(s.value, Tensor):
@@ -99,14 +98,15 @@ class FunctionNode(Node):
         if len(grads) != self.count:
             names = ", ".join(f"g{i}" for i in range(self.count))
             raise GradientError(
-                f"{self.name}: backward must return one gradient per argument of forward, None for "
-                f"those without; got {len(grads)} for {self.count} arguments. Write return {names}"
+                f"{self.name()}: backward must return one gradient per argument of forward, None "
+                f"for those without; got {len(grads)} for {self.count} arguments. Write "
+                f"return {names}"
                 f"{self._where()}"
             )
         for t, version in zip(got, versions):
             if t is not None and t._version != version:
                 raise GradientError(
-                    f"{self.name}: backward changed its gradient in place, which other ops rely "
+                    f"{self.name()}: backward changed its gradient in place, which other ops rely "
                     f"on. Write g = g * 2 for g *= 2{self._where()}"
                 )
         return [
@@ -122,7 +122,7 @@ class FunctionNode(Node):
         if not isinstance(g, Tensor):
             hint = ", or minigrad.from_numpy(...) and @once_differentiable"
             raise TypeError(
-                f"{self.name}: the gradient of argument {i} must be a Tensor or None; got "
+                f"{self.name()}: the gradient of argument {i} must be a Tensor or None; got "
                 f"{type(g).__name__}. Compute it with minigrad's functions"
                 f"{hint if isinstance(g, np.ndarray) else ''}{self._where()}"
             )
@@ -134,14 +134,14 @@ class FunctionNode(Node):
                 g = _sum_to(g, like.shape)
             else:
                 raise ShapeError(
-                    f"{self.name}: the gradient of argument {i} must have its shape "
+                    f"{self.name()}: the gradient of argument {i} must have its shape "
                     f"{like.shape}; got {g._data.shape}{self._where()}"
                 )
         if g._data.dtype != like.dtype:
             if g._data.dtype.kind != "f":
                 raise GradientError(
-                    f"{self.name}: the gradient of argument {i} must have its dtype {like.dtype}; "
-                    f"got {g._data.dtype}{self._where()}"
+                    f"{self.name()}: the gradient of argument {i} must have its dtype "
+                    f"{like.dtype}; got {g._data.dtype}{self._where()}"
                 )
             g = g.to(like.dtype)
         watch = self.cls._watch
@@ -150,7 +150,7 @@ class FunctionNode(Node):
             bad = watch.non_finite(g._data, [*got, *saved, *self.ctx.__dict__.values()])
             if bad is not None:
                 raise GradientError(
-                    f"{self.name}: the gradient of argument {i}, of shape {like.shape}, is "
+                    f"{self.name()}: the gradient of argument {i}, of shape {like.shape}, is "
                     f"{g._data[bad]} at {list(bad)} although its cotangent and all that was saved "
                     "is finite. Look for a division by zero, a log or sqrt of zero or an overflow. "
                     "If it is meant, switch this check off with "
@@ -170,7 +170,7 @@ class FunctionNode(Node):
             return back[i] if isinstance(back, (tuple, list)) else back
 
         message = (
-            f"{self.name}: the gradient of argument {i} cannot be differentiated again: what "
+            f"{self.name()}: the gradient of argument {i} cannot be differentiated again: what "
             "backward returned does not depend on its gradient by graph, so it was computed "
             "outside (detach, .data, .numpy() or no_grad). Write it with minigrad's functions, or "
             f"mark it @once_differentiable{self._where()}"

@@ -118,7 +118,6 @@ class _Gate(Node):
         )
         self.see = see
 
-    @property
     def name(self) -> str:
         return "BackwardHookFunctionBackward"
 

@@ -136,7 +136,7 @@ def graph(tensor: Tensor, params: Mapping[str, Tensor] | Any = None) -> Graph:
         places[item] = len(out.labels)
         if isinstance(item, Node):
             out.kinds.append("op")
-            title = item.name.removesuffix("0").removesuffix("Backward")
+            title = item.name().removesuffix("0").removesuffix("Backward")
             out.labels.append((title, _shape(item.shape)))
             sources = [e.node if isinstance(e, Output) else e for e in item.inputs if e is not None]
             out.edges += [(places[s], places[item]) for s in dict.fromkeys(sources)]
