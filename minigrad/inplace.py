@@ -2,10 +2,9 @@
 
 An in-place call computes the op out of place, writes the result into the tensor's buffer (or, where
 nothing else can see that buffer, takes over the result's), and gives the tensor the result's place
-in the graph. Every change counts up the buffer's version, so that a
-backward pass that needs an overwritten value finds out. A change to a view also changes its base:
-the base gets a new node that scatters the view into it, and views of that base look themselves up
-again when they are next used.
+in the graph. Every change counts up the buffer's version, so that a backward pass that needs an
+overwritten value finds out. A change to a view also changes its base: the base gets a new node that
+scatters the view into it, and views of that base look themselves up again when they are next used.
 """
 
 from __future__ import annotations

@@ -322,8 +322,12 @@ def op(
 
 def _register(name: str, call: Any, declared: Callable[..., Any]) -> None:
     """Enter minigrad's own ops in the registry; those of users stay with them."""
-    if declared.__module__.startswith("minigrad."):
-        registry[name] = call
+    if not declared.__module__.startswith("minigrad."):
+        return
+    known = registry.setdefault(name, call).__module__
+    if known != declared.__module__:
+        raise TypeError(f"{name}: is declared in {known} and in {declared.__module__}. Rename one.")
+    registry[name] = call
 
 
 def _install(call: Any, declared: Any, method: str, reflected: str, inplace: str) -> None:

@@ -181,4 +181,4 @@ def test_files_begin_with_what_lives_in_them_and_are_short() -> None:
         text = path.read_text(encoding="utf-8")
         name = path.relative_to(ROOT)
         assert not text.strip() or text.startswith(('"""', "# ", 'r"""')), f"{name}: no first line"
-        assert text.count("\n") <= 450, f"{name}: {text.count(chr(10))} lines; split it by subject"
+        assert text.count("\n") <= 400, f"{name}: {text.count(chr(10))} lines; split it by subject"
