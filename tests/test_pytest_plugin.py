@@ -82,4 +82,5 @@ def test_profile_has_no_deadline_and_gives_way_to_a_conftest(pytester: pytest.Py
 
 def test_entry_point_names_the_plugin() -> None:
     text = (Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8")
-    assert "[project.entry-points.pytest11]\nminigrad = " in text
+    entry = text.split("[project.entry-points.pytest11]")[1].split("\n\n")[0]
+    assert f'"{PLUGIN[1]}" = "{PLUGIN[1]}"' in entry
