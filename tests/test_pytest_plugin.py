@@ -60,7 +60,10 @@ def test_grad_order_limits_what_is_checked(run: pytest.Pytester) -> None:
     run.runpytest_subprocess(*PLUGIN, "--grad-order=1").assert_outcomes(passed=2)
 
 
-def test_profile_has_no_deadline_and_gives_way_to_a_conftest(pytester: pytest.Pytester) -> None:
+def test_profile_has_no_deadline_and_gives_way_to_a_conftest(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
     pytester.makepyfile(
         """
         from hypothesis import settings
