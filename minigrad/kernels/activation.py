@@ -40,9 +40,15 @@ def passing(
 
 @kernel
 def _passing(start, stop, g, x, out, low, high, inside, outside):
-    for i in range(start * CHUNK, min(stop * CHUNK, len(g))):
-        blocked = (x[i] <= low) | (x[i] >= high)
-        factor = outside if blocked else inside
+    # Slices, so that the index starts at 0 and the loops have neither a sign check nor a branch.
+    part = slice(start * CHUNK, min(stop * CHUNK, len(g)))
+    g, x, out = g[part], x[part], out[part]
+    if inside == 1 and outside == 0:
+        for i in range(len(g)):
+            out[i] = outside if (x[i] <= low) | (x[i] >= high) else g[i]
+        return
+    for i in range(len(g)):
+        factor = outside if (x[i] <= low) | (x[i] >= high) else inside
         out[i] = g[i] * factor if factor != 0 else factor
 
 
