@@ -189,6 +189,8 @@ def _explained(
 
 
 def general(op: Op) -> Callable[..., Any]:
+    """`call` for any op: every argument bound by name."""
+
     def call(*args: Any, **kwargs: Any) -> Any:
         return run(op, op.bind(args, kwargs))
 

@@ -1,13 +1,11 @@
-"""Hypothesis profiles, and fixtures that several test files use."""
+"""Hypothesis profiles, for all test files."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 from hypothesis import HealthCheck, settings
 
 sys.path.insert(0, str(Path(__file__).parent))  # tests/samples is imported as `samples`
@@ -18,14 +16,3 @@ settings.register_profile("dev", max_examples=20, deadline=None, suppress_health
 settings.register_profile("ci", settings.get_profile("dev"), max_examples=40, derandomize=True)
 settings.register_profile("nightly", settings.get_profile("dev"), max_examples=400)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev"))
-
-
-@pytest.fixture
-def scratch_registry() -> Iterator[None]:
-    """Ops declared in the test are forgotten afterwards."""
-    from minigrad.op import registry
-
-    before = dict(registry)
-    yield
-    registry.clear()
-    registry.update(before)

@@ -15,8 +15,6 @@ from minigrad.op import Array, op
 from minigrad.testing import checks
 from minigrad.testing.cases import Case
 
-pytestmark = pytest.mark.usefixtures("scratch_registry")
-
 SAMPLE: tuple[tuple[Any, ...], dict[str, Any]] = ((np.arange(1.0, 7.0).reshape(2, 3),), {})
 CASE = Case(st.just(SAMPLE), oracle=lambda x: 2 * x, linear=True)
 

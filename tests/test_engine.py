@@ -236,7 +236,7 @@ def test_retained_gradient_with_create_graph_can_be_differentiated() -> None:
     assert mg.autograd.grad(y.grad, x)[0].item() == 6.0
 
 
-def test_only_rules_of_wanted_inputs_run(scratch_registry: None) -> None:
+def test_only_rules_of_wanted_inputs_run() -> None:
     ran: list[str] = []
 
     @op
@@ -253,7 +253,7 @@ def test_only_rules_of_wanted_inputs_run(scratch_registry: None) -> None:
     assert ran == ["other"]
 
 
-def test_branch_that_leads_to_no_target_does_not_run(scratch_registry: None) -> None:
+def test_branch_that_leads_to_no_target_does_not_run() -> None:
     @op
     def no_rule(input: Array) -> Array:
         return input + 1
@@ -271,7 +271,7 @@ def test_zero_cotangent_still_reaches_the_leaves() -> None:
     assert x.grad.item() == 0.0
 
 
-def test_error_in_a_rule_leaves_the_mode_as_it_was(scratch_registry: None) -> None:
+def test_error_in_a_rule_leaves_the_mode_as_it_was() -> None:
     @op
     def broken(input: Array) -> Array:
         return input + 1

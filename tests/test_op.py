@@ -13,8 +13,6 @@ import minigrad as mg
 from minigrad.op import Array, composite, op, registry
 from minigrad.testing.strategies import broadcastable
 
-pytestmark = pytest.mark.usefixtures("scratch_registry")
-
 
 def leaf(*values: float) -> mg.Tensor:
     return mg.tensor(np.array(values)).requires_grad_()

@@ -14,8 +14,6 @@ import minigrad as mg
 from minigrad.autograd import functional, grad, gradcheck, gradgradcheck, set_contract_checks
 from minigrad.op import Array, op
 
-pytestmark = pytest.mark.usefixtures("scratch_registry")
-
 
 def leaf(*values: float) -> mg.Tensor:
     return mg.tensor(np.array(values)).requires_grad_()

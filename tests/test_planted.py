@@ -27,8 +27,6 @@ from minigrad.testing import (
 )
 from minigrad.testing.strategies import arrays, broadcastable
 
-pytestmark = pytest.mark.usefixtures("scratch_registry")
-
 
 def values(*shape: int) -> mg.Tensor:
     return mg.from_numpy(array(*shape)).requires_grad_()
