@@ -62,6 +62,7 @@ from .engine import (
     no_grad,
     set_grad_enabled,
 )
+from .kernels.conv import get_conv_algorithm, set_conv_algorithm
 from .kernels.jit import get_num_threads, set_num_threads, warmup
 from .ops.activation import celu, selu
 from .ops.adaptive_pool import adaptive_avg_pool1d, adaptive_max_pool1d
@@ -164,6 +165,7 @@ __all__ = [
     "float32",
     "float64",
     "from_numpy",
+    "get_conv_algorithm",
     "get_default_dtype",
     "get_num_threads",
     "get_rng_state",
@@ -210,6 +212,7 @@ __all__ = [
     "save_checkpoint",
     "seed",
     "selu",
+    "set_conv_algorithm",
     "set_default_dtype",
     "set_grad_enabled",
     "set_num_threads",

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import minigrad
 from minigrad.kernels import conv, correlate, jit
 from minigrad.kernels.conv_plan import forward_plan
 
@@ -99,7 +100,7 @@ def test_conv2d_and_its_gradients_are_adjoint(layer):
 def test_compiled_conv2d_matches_its_reference(layer):
     x, w, b, g, how = layer
     for fast, slow in zip(
-        all_three(x, w, b, g, how, "taps"), all_three(x, w, b, g, how, "reference"), strict=True
+        all_three(x, w, b, g, how, "direct"), all_three(x, w, b, g, how, "reference"), strict=True
     ):
         close(fast, slow)
         assert fast.flags.carray
@@ -121,7 +122,7 @@ def test_compiled_conv2d_stays_inside_its_scratch(layer):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(correlate, "scratch", scratch)
-        results = all_three(x, w, b, g, how, "taps")
+        results = all_three(x, w, b, g, how, "direct")
     for whole in guarded:
         assert (whole[:64] == 12345.0).all() and (whole[-64:] == 12345.0).all()
     assert all(np.isfinite(r).all() for r in results)
@@ -152,7 +153,7 @@ def test_compiled_conv2d_matches_its_reference_on_real_layers(
     g = rng.normal(size=conv.conv2d(x, w, b, *how).shape).astype(dtype)
     exact = [a.astype(np.float64) for a in (x, w, b, g)]
     for fast, slow in zip(
-        all_three(x, w, b, g, how, "taps"), all_three(*exact, how, "reference"), strict=True
+        all_three(x, w, b, g, how, "direct"), all_three(*exact, how, "reference"), strict=True
     ):
         assert fast.dtype == dtype
         terms = max(c // groups * k * k, n * g.shape[2] * g.shape[3], f * k * k)
@@ -221,12 +222,38 @@ def test_conv2d_keeps_nan_to_the_windows_that_meet_it():
 
 
 def test_conv2d_algorithm_is_a_pure_function_and_can_be_forced():
-    for op, compiled in itertools.product(OPS, (False, True)):
-        name = conv.choose(op, (1, 1, 4, 4), (1, 1, 3, 3), (1, 1), compiled)
+    layer = ((1, 1), (1, 1), (1, 1), 1)
+    for op, compiled, dtype in itertools.product(OPS, (False, True), (np.float32, np.float64)):
+        name = conv.choose(op, (1, 1, 4, 4), (1, 1, 3, 3), *layer, np.dtype(dtype), compiled)
         assert name in conv.ALGORITHMS[op]
     x = np.ones((1, 1, 4, 4))
     y = conv.conv2d(x, x[:, :, :3, :3], None, (1, 1), (0, 0), (1, 1), 1, algorithm="reference")
     assert (y == 9).all()
+
+
+def test_set_conv_algorithm_decides_for_what_winograd_serves():
+    layer = ((1, 1), (1, 1), (1, 1), 1)
+
+    def chosen(k=(3, 3), layer=layer, dtype=np.float32, c=16):
+        return conv.choose("conv2d", (1, c, 8, 8), (c, c, *k), *layer, np.dtype(dtype), True)
+
+    assert conv.get_conv_algorithm() == "auto"
+    assert chosen() == "winograd" and chosen(c=3) == "direct"
+    try:
+        minigrad.set_conv_algorithm("direct")
+        assert chosen() == "direct"
+        minigrad.set_conv_algorithm("winograd")
+        assert chosen(c=3) == "winograd"
+        assert chosen(dtype=np.float64) == "direct"
+        assert chosen(k=(5, 5)) == "direct"
+        assert chosen(layer=((2, 2), (1, 1), (1, 1), 1)) == "direct"
+        assert chosen(layer=((1, 1), (3, 3), (1, 1), 1)) == "direct"
+        assert chosen(layer=((1, 1), (1, 1), (2, 2), 1)) == "direct"
+        assert chosen(layer=((1, 1), (1, 1), (1, 1), 4)) == "direct"
+    finally:
+        minigrad.set_conv_algorithm("auto")
+    with pytest.raises(ValueError, match=r"name must be 'auto', 'direct' or 'winograd'; got name"):
+        minigrad.set_conv_algorithm("fft")
 
 
 @needs_jit

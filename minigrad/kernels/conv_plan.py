@@ -12,7 +12,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from minigrad.kernels.simd import DOT_TAPS, lanes, max_rows, pixels
+from minigrad.kernels.simd import lanes
+from minigrad.kernels.tiles import DOT_TAPS, max_rows, pixels
 
 Pair = tuple[int, int]
 Ints = NDArray[np.int64]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from minigrad.kernels.conv_plan import Plan, forward_plan, input_grad_plan, weight_grad_plan
 from minigrad.kernels.jit import dense, helper, kernel, parallel, scratch
-from minigrad.kernels.simd import DOT_TAPS, dot_tiles, product_tiles
+from minigrad.kernels.tiles import DOT_TAPS, dot_tiles, product_tiles
 
 Pair = tuple[int, int]
 Array = NDArray[np.floating]

@@ -1,23 +1,18 @@
-"""The two register-blocked inner loops of convolution, written as LLVM vectors; no policy here.
+"""The vocabulary of hand-written vector code: loads, sums, transposes and loops as LLVM values.
 
-Numba's own vectoriser does not keep a block of sums in registers across a loop over taps, which is
-what reaches the processor's peak. Vectors are as wide as the processor's, found when compiling.
+An intrinsic written with it unrolls in Python what must stay in registers; the loops around it are
+plain Numba. No kernel, no layout and no policy lives here. Vectors are as wide as the processor's,
+found when compiling.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
-from itertools import product
 from typing import Any
 
 import numpy as np
 
-from minigrad.kernels.jit import intrinsic
-
-__all__ = ["DOT_TAPS", "dot_tiles", "max_rows", "product_tiles", "vector_bytes"]
-
-VECTORS = 2  # vectors of neighbouring pixels in a product tile
-DOT_TAPS = 4  # taps in a dot tile
+__all__ = ["Lanes", "Value", "at", "intrinsic_of", "lanes", "loop", "switch", "vector_bytes"]
 
 
 @lru_cache(maxsize=1)
@@ -31,56 +26,13 @@ def vector_bytes() -> int:
     return 32 if features.get("avx") else 16
 
 
-@lru_cache(maxsize=1)
-def max_rows() -> tuple[int, int]:
-    """Rows of a product tile and of a dot tile, so that sums and operands fit the registers.
-
-    AVX2 has 16, AVX-512 and ARM have 32. With AVX2, dot tiles of 3 rows spill and take 1.2 to 1.3
-    times as long.
-    """
-    return (6, 2) if vector_bytes() == 32 else (8, 6)
-
-
 def lanes(dtype: np.dtype) -> int:
     """Elements in a vector."""
     return vector_bytes() // dtype.itemsize
 
 
-def pixels(dtype: np.dtype) -> int:
-    """Pixels in a product tile; runs of pixels are padded to a multiple of it."""
-    return VECTORS * lanes(dtype)
-
-
-@intrinsic
-def product_tiles(typingctx, a, a_at, a_row, x, x_at, taps, tap_at, n, y, y_at, y_row, rows):
-    """y[y_at + i·y_row + p] = sum_{t<n} a[a_at + i·a_row + t] · x[x_at + taps[tap_at+t] + p].
-
-    For i < rows <= max_rows()[0] and one tile of neighbouring pixels p. All arrays are flat.
-    """
-    return _intrinsic_of(
-        _emit_product, a, a_at, a_row, x, x_at, taps, tap_at, n, y, y_at, y_row, rows
-    )
-
-
-@intrinsic
-def dot_tiles(
-    typingctx, g, g_at, g_row, g_item, x, x_at, x_item, taps, tap_at, n, items, y, y_at, y_row, rows
-):
-    """y[y_at + i·y_row + j] += the dot product of run i of g and the run of x at tap j.
-
-        sum_{b<items, p<n} g[g_at + i·g_row + b·g_item + p]
-                         · x[x_at + taps[tap_at + j] + b·x_item + p]
-
-    For i < rows <= max_rows()[1] and j < DOT_TAPS; n is a multiple of the vector length.
-    """
-    return _intrinsic_of(
-        _emit_dot, g, g_at, g_row, g_item, x, x_at, x_item,
-        taps, tap_at, n, items, y, y_at, y_row, rows,
-    )  # fmt: skip
-
-
-def _intrinsic_of(emit: Any, *types_: Any) -> Any:
-    from numba.core import types
+def intrinsic_of(emit: Any, *types_: Any) -> Any:
+    """What a Numba intrinsic returns: emit(builder, *values), arrays as pointers, numbers as intp."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         from numba.core import cgutils
@@ -94,30 +46,36 @@ def _intrinsic_of(emit: Any, *types_: Any) -> Any:
         emit(builder, *values)
         return context.get_dummy_value()
 
+    from numba.core import types
+
     return types.void(*types_), codegen
 
 
-def _switch(builder: Any, rows: Any, limit: int, emit_tile: Any) -> None:
-    """One specialised tile for every number of rows from 1 to limit."""
-    done = builder.append_basic_block("tiles.done")
-    switch = builder.switch(rows, done)
-    for count in range(1, limit + 1):
-        block = builder.append_basic_block(f"tile.{count}")
-        switch.add_case(rows.type(count), block)
-        builder.position_at_end(block)
-        emit_tile(count)
-        builder.branch(done)
-    builder.position_at_end(done)
+class Value:
+    """A vector in a register; +, − and · contract to multiply-adds. NumPy arrays fit in its place.
+
+    So a formula can be written once, tested on arrays, and unrolled on these.
+    """
+
+    def __init__(self, lanes: Lanes, value: Any) -> None:
+        self.lanes, self.value = lanes, value
+
+    def __add__(self, other: Value) -> Value:
+        return Value(self.lanes, self.lanes.builder.fadd(self.value, other.value, FLAGS))
+
+    def __sub__(self, other: Value) -> Value:
+        return Value(self.lanes, self.lanes.builder.fsub(self.value, other.value, FLAGS))
+
+    def __rmul__(self, factor: float) -> Value:
+        by = self.lanes.constant(factor)
+        return Value(self.lanes, self.lanes.builder.fmul(by, self.value, FLAGS))
 
 
-def _at(builder: Any, base: Any, *offsets: Any) -> Any:
-    for offset in offsets:
-        base = builder.gep(base, [offset])
-    return base
+FLAGS = ("contract", "nsz")
 
 
-class _Lanes:
-    """Vector loads, stores and multiply-adds of one element type."""
+class Lanes:
+    """Vector loads, stores, multiply-adds and transposes of one element type."""
 
     def __init__(self, builder: Any, pointer: Any) -> None:
         from llvmlite import ir
@@ -131,24 +89,45 @@ class _Lanes:
         suffix = f"v{self.width}f{8 * size}"
         signature = ir.FunctionType(self.type, [self.type] * 3)
         module = builder.module
-        self.fma = module.globals.get(f"llvm.fmuladd.{suffix}") or ir.Function(
+        self._fma = module.globals.get(f"llvm.fmuladd.{suffix}") or ir.Function(
             module, signature, f"llvm.fmuladd.{suffix}"
         )
 
+    @property
+    def zero(self) -> Any:
+        """A vector of zeros."""
+        return self.ir.Constant(self.type, None)
+
+    def constant(self, number: float) -> Any:
+        """A vector of one number."""
+        return self.ir.Constant(self.type, [float(number)] * self.width)
+
+    def fma(self, a: Any, b: Any, c: Any) -> Any:
+        """a · b + c."""
+        return self.builder.call(self._fma, [a, b, c])
+
     def load(self, pointer: Any) -> Any:
+        """The vector at a pointer to an element."""
         b = self.builder
         return b.load(b.bitcast(pointer, self.type.as_pointer()), align=self.size)
 
     def store(self, value: Any, pointer: Any) -> None:
+        """Write a vector at a pointer to an element."""
         b = self.builder
         b.store(value, b.bitcast(pointer, self.type.as_pointer()), align=self.size)
 
     def spread(self, value: Any) -> Any:
+        """One number in all lanes."""
         b, i32 = self.builder, self.ir.IntType(32)
         undefined = self.ir.Constant(self.type, self.ir.Undefined)
         one = b.insert_element(undefined, value, i32(0))
-        zeros = self.ir.Constant(self.ir.VectorType(i32, self.width), [0] * self.width)
-        return b.shuffle_vector(one, undefined, zeros)
+        return self.shuffle(one, undefined, [0] * self.width)
+
+    def shuffle(self, a: Any, b: Any, order: list[int]) -> Any:
+        """Lane i of the result is lane order[i] of a followed by b."""
+        i32 = self.ir.IntType(32)
+        mask = self.ir.Constant(self.ir.VectorType(i32, len(order)), order)
+        return self.builder.shuffle_vector(a, b, mask)
 
     def total(self, value: Any) -> Any:
         """Sum of the lanes, halves first."""
@@ -157,13 +136,103 @@ class _Lanes:
         step = self.width // 2
         while step:
             order = [(k + step) % self.width for k in range(self.width)]
-            mask = self.ir.Constant(self.ir.VectorType(i32, self.width), order)
-            value = b.fadd(value, b.shuffle_vector(value, undefined, mask))
+            value = b.fadd(value, self.shuffle(value, undefined, order))
             step //= 2
         return b.extract_element(value, i32(0))
 
+    def transpose(self, rows: list[Any]) -> list[Any]:
+        """The columns of a square of float32, one vector each.
 
-def _loop(builder: Any, count: Any, step: int, sums: list[Any], body: Any) -> list[Any]:
+        Blocks of 4x4 within 128 bits first (unpack), then the blocks among each other: each
+        shuffle is one instruction.
+        """
+        width = self.width
+        out: list[Any] = []
+        for q in range(0, width, 4):
+            a, b, c, d = rows[q : q + 4]
+            low, high = self._unpack(0), self._unpack(2)
+            ab0, ab1, cd0, cd1 = (
+                self.shuffle(x, y, order)
+                for x, y, order in ((a, b, low), (a, b, high), (c, d, low), (c, d, high))
+            )
+            first, second = self._pairs(0), self._pairs(1)
+            out += [
+                self.shuffle(ab0, cd0, first), self.shuffle(ab0, cd0, second),
+                self.shuffle(ab1, cd1, first), self.shuffle(ab1, cd1, second),
+            ]  # fmt: skip
+        # out[4q + i] holds in its 128-bit block g the rows 4q..4q+3 of column 4g + i.
+        columns: list[Any] = [None] * width
+        for i in range(4):
+            blocks = [out[4 * q + i] for q in range(width // 4)]
+            for g, column in enumerate(self._transpose_blocks(blocks)):
+                columns[4 * g + i] = column
+        return columns
+
+    def _transpose_blocks(self, rows: list[Any]) -> list[Any]:
+        """The same for vectors of 128-bit blocks: evens and odds, over and over."""
+        count = len(rows)
+        if count == 1:
+            return rows
+        evens = [4 * g + k for g in range(0, count, 2) for k in range(4)]
+        order = [evens, [e + 4 for e in evens]]
+        both = [
+            [
+                self.shuffle(rows[i], rows[i + 1], o + [self.width + e for e in o])
+                for i in range(0, count, 2)
+            ]
+            for o in order
+        ]
+        if count == 2:
+            return [both[0][0], both[1][0]]
+        (a02, c02), (a13, c13) = both
+        first, second = order[0] + [self.width + e for e in order[0]], order[1] + [
+            self.width + e for e in order[1]
+        ]
+        return [
+            self.shuffle(a02, c02, first), self.shuffle(a13, c13, first),
+            self.shuffle(a02, c02, second), self.shuffle(a13, c13, second),
+        ]  # fmt: skip
+
+    def _unpack(self, start: int) -> list[int]:
+        blocks = range(0, self.width, 4)
+        return [
+            i for g in blocks for k in (start, start + 1) for i in (g + k, self.width + g + k)
+        ]
+
+    def _pairs(self, start: int) -> list[int]:
+        return [
+            i
+            for g in range(0, self.width, 4)
+            for half in (g, self.width + g)
+            for i in (half + 2 * start, half + 2 * start + 1)
+        ]
+
+
+def at(builder: Any, base: Any, *offsets: Any) -> Any:
+    """base + offsets, in elements; Python ints are constants."""
+    from llvmlite import ir
+
+    for offset in offsets:
+        if isinstance(offset, int):
+            offset = ir.IntType(64)(offset)
+        base = builder.gep(base, [offset])
+    return base
+
+
+def switch(builder: Any, rows: Any, limit: int, emit_tile: Any) -> None:
+    """One specialised tile for every number of rows from 1 to limit."""
+    done = builder.append_basic_block("tiles.done")
+    switch_ = builder.switch(rows, done)
+    for count in range(1, limit + 1):
+        block = builder.append_basic_block(f"tile.{count}")
+        switch_.add_case(rows.type(count), block)
+        builder.position_at_end(block)
+        emit_tile(count)
+        builder.branch(done)
+    builder.position_at_end(done)
+
+
+def loop(builder: Any, count: Any, step: int, sums: list[Any], body: Any) -> list[Any]:
     """for i in range(0, count, step): sums = body(i, sums), with the sums in registers."""
     from llvmlite import ir
 
@@ -187,68 +256,3 @@ def _loop(builder: Any, count: Any, step: int, sums: list[Any], body: Any) -> li
     builder.branch(head)
     builder.position_at_end(after)
     return phis
-
-
-def _emit_product(
-    b: Any, a: Any, a_at: Any, a_row: Any, x: Any, x_at: Any, taps: Any, tap_at: Any, n: Any,
-    y: Any, y_at: Any, y_row: Any, rows: Any,
-) -> None:  # fmt: skip
-    v = _Lanes(b, x)
-    index = n.type
-    a, x, y, taps = _at(b, a, a_at), _at(b, x, x_at), _at(b, y, y_at), _at(b, taps, tap_at)
-    steps = [index(k * v.width) for k in range(VECTORS)]
-
-    def tile(count: int) -> None:
-        starts = [_at(b, a, b.mul(a_row, index(i))) for i in range(count)]
-
-        def tap(t: Any, sums: list[Any]) -> list[Any]:
-            here = _at(b, x, b.load(_at(b, taps, t)))
-            run = [v.load(_at(b, here, s)) for s in steps]
-            new = []
-            for i in range(count):
-                weight = v.spread(b.load(_at(b, starts[i], t)))
-                for k in range(VECTORS):
-                    new.append(b.call(v.fma, [weight, run[k], sums[i * VECTORS + k]]))
-            return new
-
-        zero = v.ir.Constant(v.type, None)
-        sums = _loop(b, n, 1, [zero] * (count * VECTORS), tap)
-        for i in range(count):
-            row = _at(b, y, b.mul(y_row, index(i)))
-            for k in range(VECTORS):
-                v.store(sums[i * VECTORS + k], _at(b, row, steps[k]))
-
-    _switch(b, rows, max_rows()[0], tile)
-
-
-def _emit_dot(
-    b: Any, g: Any, g_at: Any, g_row: Any, g_item: Any, x: Any, x_at: Any, x_item: Any,
-    taps: Any, tap_at: Any, n: Any, items: Any, y: Any, y_at: Any, y_row: Any, rows: Any,
-) -> None:  # fmt: skip
-    v = _Lanes(b, x)
-    index = n.type
-    g, x, y, taps = _at(b, g, g_at), _at(b, x, x_at), _at(b, y, y_at), _at(b, taps, tap_at)
-
-    def tile(count: int) -> None:
-        planes = [_at(b, x, b.load(_at(b, taps, index(j)))) for j in range(DOT_TAPS)]
-        lines = [_at(b, g, b.mul(g_row, index(i))) for i in range(count)]
-
-        def item(k: Any, sums: list[Any]) -> list[Any]:
-            g_skip, x_skip = b.mul(k, g_item), b.mul(k, x_item)
-
-            def run(p: Any, sums: list[Any]) -> list[Any]:
-                gs = [v.load(_at(b, line, g_skip, p)) for line in lines]
-                xs = [v.load(_at(b, plane, x_skip, p)) for plane in planes]
-                return [b.call(v.fma, [gi, xj, s]) for (gi, xj), s in zip(product(gs, xs), sums)]
-
-            return _loop(b, n, v.width, sums, run)
-
-        zero = v.ir.Constant(v.type, None)
-        sums = _loop(b, items, 1, [zero] * (count * DOT_TAPS), item)
-        for i in range(count):
-            row = _at(b, y, b.mul(y_row, index(i)))
-            for j in range(DOT_TAPS):
-                place = _at(b, row, index(j))
-                b.store(b.fadd(b.load(place), v.total(sums[i * DOT_TAPS + j])), place)
-
-    _switch(b, rows, max_rows()[1], tile)

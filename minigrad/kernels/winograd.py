@@ -1,0 +1,283 @@
+"""3x3 convolution of stride 1 by Winograd's F(4x4, 3x3): a quarter of the multiplications.
+
+    y = Aᵀ [ sum_c (G w Gᵀ) · (Bᵀ d B) ] A,   d: 6x6 pixels, y: 4x4 outputs (`winograd_simd`)
+
+Per block of L channels (L is the vector's length), pixels are transposed from NCHW into a padded
+strip [rows][columns][L] in L1, and each tile's 36 points written to V [point][block][tile][L]. Per
+point, M = V · U sums over channels in registers; the outputs of a block of filters go back through
+a strip to NCHW. Two loop orders:
+
+- A chunk is some rows of tiles. V and M stay in L2; U, made once, streams.
+- Few tiles and many channels (*deep*): a chunk is some filters. V of all tiles is made once and
+  stays in L3; U is made in L2, some channels at a time, just before it is used.
+
+The gradient in the input is the same with turned filters; that in the filters sums V · (A g Aᵀ)
+over tiles and applies Gᵀ. What limits it: multiply-adds for many channels, transforms for few.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy import empty
+from numpy.typing import NDArray
+
+from minigrad.kernels.jit import dense, kernel, parallel, scratch
+from minigrad.kernels.simd import lanes
+from minigrad.kernels.winograd_plan import Plan, Tiling, input_tiling, weight_tiling
+from minigrad.kernels.winograd_simd import panel_product, tile_sums
+from minigrad.kernels.winograd_tiles import (
+    clear_borders,
+    cotangent_tiles,
+    filter_block_points,
+    filters_from_sums,
+    input_tiles,
+    output_tiles,
+)
+
+Pair = tuple[int, int]
+Array = NDArray[np.float32]
+
+__all__ = ["winograd", "winograd_input_grad", "winograd_weight_grad"]
+
+F32 = np.dtype(np.float32)
+NOTHING = np.empty(0, F32)
+
+
+def winograd(
+    x: Array, w: Array, b: Array | None, stride: Pair, padding: Pair, dilation: Pair, groups: int
+) -> Array:
+    """`conv2d` of float32 images with 3x3 filters, stride 1, dilation 1, one group."""
+    return _correlate(x, w, b, padding, turned=False)
+
+
+def winograd_input_grad(
+    g: Array, w: Array, input_hw: Pair, stride: Pair, padding: Pair, dilation: Pair, groups: int
+) -> Array:
+    """`conv2d_input_grad` of the same layers, padding at most 2."""
+    return _correlate(g, w, None, (2 - padding[0], 2 - padding[1]), turned=True)
+
+
+def winograd_weight_grad(
+    g: Array, x: Array, kernel_hw: Pair, stride: Pair, padding: Pair, dilation: Pair, groups: int
+) -> Array:
+    """`conv2d_weight_grad` of the same layers."""
+    n, c, h, wd = x.shape
+    k = g.shape[1]
+    plan = weight_tiling(n, c, (h, wd), k, padding)
+    if not plan.chunks:
+        return np.zeros((k, c, 3, 3), x.dtype)
+    gw = empty((k, c, 3, 3), x.dtype)
+    flat_x, flat_g, flat_gw = dense(x).reshape(-1), dense(g).reshape(-1), gw.reshape(-1)
+    if plan.deep:
+        v, m = _points(plan, flat_x, False), _points(plan, flat_g, True)
+
+        def deep(start: int, stop: int) -> None:
+            winograd_deep_sums(start, stop, v, m, flat_gw, plan.sizes, scratch(plan.scratch, F32))
+
+        parallel(deep, plan.chunks, plan.work)
+        return gw
+    sums = empty((plan.parts, 36 * plan.sizes.u_point), x.dtype)
+
+    def products(start: int, stop: int) -> None:
+        work = scratch(plan.scratch, F32)
+        winograd_sums(
+            start, stop, flat_x, flat_g, sums, plan.read_table, plan.write_table, plan.sizes, work
+        )
+
+    def weights(start: int, stop: int) -> None:
+        filter_grads(start, stop, sums, flat_gw, plan.sizes, scratch(9 * lanes(F32), F32))
+
+    parallel(products, plan.chunks, plan.work)
+    parallel(weights, plan.sizes.filter_blocks, 80.0 * k * c * plan.parts)
+    return gw
+
+
+def _correlate(x: Array, w: Array, b: Array | None, padding: Pair, turned: bool) -> Array:
+    n, c, h, wd = x.shape
+    k = w.shape[1] if turned else w.shape[0]
+    plan = input_tiling(n, c, (h, wd), k, padding)
+    y = empty((n, k, *plan.out_hw), x.dtype)
+    bias = np.zeros(plan.sizes.filter_blocks * lanes(F32), x.dtype)
+    if b is not None:
+        bias[:k] = b
+    flat_w, flat_x, flat_y = dense(w).reshape(-1), dense(x).reshape(-1), y.reshape(-1)
+    v = u = NOTHING
+
+    def weights(start: int, stop: int) -> None:
+        filter_points(start, stop, flat_w, turned, u, plan.sizes, scratch(9 * lanes(F32), F32))
+
+    def products(start: int, stop: int) -> None:
+        work = scratch(plan.scratch, F32)
+        winograd_products(
+            start, stop, flat_x, v, flat_w, turned, u, bias, flat_y, plan.read_table,
+            plan.write_table, plan.sizes, work,
+        )  # fmt: skip
+
+    if plan.deep:
+        v = _points(plan, flat_x, False)
+    else:
+        u = empty(36 * plan.sizes.u_point, x.dtype)
+        parallel(weights, plan.sizes.filter_blocks, 80.0 * k * c)
+    parallel(products, plan.chunks, plan.work)
+    return y
+
+
+def _points(plan: Plan, x: Array, cotangent: bool) -> Array:
+    """V of all tiles, or of all cotangents."""
+    p = plan.sizes
+    v = empty(36 * (p.m_point if cotangent else p.v_point), F32)
+    table = plan.write_table if cotangent else plan.read_table
+
+    def body(start: int, stop: int) -> None:
+        all_points(start, stop, x, cotangent, table, v, p, scratch(plan.strip, F32))
+
+    blocks = p.filter_blocks if cotangent else p.channel_blocks
+    parallel(body, blocks, 10.0 * len(v))
+    return v
+
+
+@kernel
+def filter_points(start, stop, w, turned, u, p: Tiling, strip):
+    """U [point][block of filters][channel][L] of blocks start..stop."""
+    # The filter of output k and input c begins at w[k·k_stride + c·c_stride].
+    k_stride, c_stride = (9, p.k * 9) if turned else (p.c * 9, 9)
+    for block in range(start, stop):
+        filter_block_points(w, p.k, p.c, k_stride, c_stride, turned, block, 0,
+                            p.channel_blocks * p.width, u, block * p.u_block, p.u_point, strip,
+                            p.width)  # fmt: skip
+
+
+@kernel
+def all_points(start, stop, x, cotangent, table, v, p: Tiling, strip):
+    """V of blocks start..stop of channels, or of filters, of all tiles."""
+    cap = p.tile_rows * p.tw
+    if cotangent:
+        clear_borders(strip, 4 * p.th, 4 * p.tw * p.width, 0, p.ow * p.width)
+    else:
+        clear_borders(strip, p.strip_rows, p.pitch, p.pad_w * p.width, p.w * p.width)
+    for block in range(start, stop):
+        at = block * cap * p.width
+        if cotangent:
+            cotangent_tiles(x, block, 0, p.tile_rows, p, table, v, at, strip)
+        else:
+            input_tiles(x, block, 0, p.tile_rows, p, table, v, at, strip)
+
+
+@kernel
+def winograd_products(
+    start, stop, x, deep_v, w, turned, made_u, bias, y, read_table, write_table, p: Tiling, work
+):
+    """Chunks start..stop of a correlation: rows of tiles, or groups of filters if p.deep."""
+    width, cap = p.width, p.block * p.tw
+    k_stride, c_stride = (9, p.k * 9) if turned else (p.c * 9, 9)
+    m = work[: 36 * p.m_point]
+    strip = work[36 * p.m_point : 36 * p.m_point + p.strip]
+    rest = work[36 * p.m_point + p.strip :]
+    v, u = (deep_v, rest) if p.deep else (rest, made_u)
+    for chunk in range(start, stop):
+        if p.deep:
+            first, last = 0, p.tile_rows
+            group0, group1 = chunk * p.filter_group, (chunk + 1) * p.filter_group
+        else:
+            first, last = chunk * p.block, min((chunk + 1) * p.block, p.tile_rows)
+            group0, group1 = 0, p.filter_blocks
+            clear_borders(strip, p.strip_rows, p.pitch, p.pad_w * width, p.w * width)
+            for block in range(p.channel_blocks):
+                input_tiles(x, block, first, last, p, read_table, v, block * cap * width, strip)
+        tiles = (last - first) * p.tw
+        for group in range(group0, min(group1, p.filter_blocks), p.filter_group):
+            here = min(p.filter_group, p.filter_blocks - group)
+            for c0 in range(0, p.channel_blocks, p.channel_step):
+                channels = min(p.channel_step, p.channel_blocks - c0)
+                u_at = group * p.u_block
+                if p.deep:
+                    u_at = 0
+                    for k in range(here):
+                        filter_block_points(
+                            w, p.k, p.c, k_stride, c_stride, turned, group + k, c0 * width,
+                            (c0 + channels) * width, u, k * p.u_block, p.u_point, strip, width,
+                        )  # fmt: skip
+                for point in range(36):
+                    for k in range(0, here, 2):
+                        vectors = min(2, here - k)
+                        limit = p.rows_two if vectors == 2 else p.rows_one
+                        panels = (tiles + limit - 1) // limit
+                        t = 0
+                        for panel in range(panels):
+                            rows = tiles // panels + (panel < tiles % panels)
+                            panel_product(
+                                v, point * p.v_point + (c0 * cap + t) * width, cap * width,
+                                channels, u, point * p.u_point + u_at + k * p.u_block, p.u_block,
+                                m, point * p.m_point + (k * cap + t) * width, cap * width,
+                                c0 == 0, rows, vectors,
+                            )  # fmt: skip
+                            t += rows
+            for k in range(here):
+                output_tiles(m, k * cap * width, bias, group + k, first, last, p, write_table,
+                             strip, y)  # fmt: skip
+
+
+@kernel
+def winograd_sums(start, stop, x, g, sums, read_table, write_table, p: Tiling, work):
+    """Partial sums start..stop of a filter gradient, each over some rows of tiles."""
+    width, cap = p.width, p.block * p.tw
+    v = work[: 36 * p.v_point]
+    m = work[36 * p.v_point : 36 * (p.v_point + p.m_point)]
+    strip = work[36 * (p.v_point + p.m_point) :]
+    steps = (p.tile_rows + p.block - 1) // p.block
+    for part in range(start, stop):
+        u = sums[part]
+        begin, end = part * steps // p.parts, (part + 1) * steps // p.parts
+        for step in range(begin, end):
+            first, last = step * p.block, min((step + 1) * p.block, p.tile_rows)
+            clear_borders(strip, p.strip_rows, p.pitch, p.pad_w * width, p.w * width)
+            for block in range(p.channel_blocks):
+                input_tiles(x, block, first, last, p, read_table, v, block * cap * width, strip)
+            clear_borders(strip, p.strip_rows, 4 * p.tw * width, 0, p.ow * width)
+            for block in range(p.filter_blocks):
+                cotangent_tiles(g, block, first, last, p, write_table, m, block * cap * width,
+                                strip)  # fmt: skip
+            for point in range(36):
+                for k in range(p.filter_blocks):
+                    for c in range(p.channel_blocks):
+                        tile_sums(
+                            v, point * p.v_point + c * cap * width,
+                            m, point * p.m_point + k * cap * width, (last - first) * p.tw,
+                            u, point * p.u_point + k * p.u_block + c * width * width,
+                            step == begin,
+                        )  # fmt: skip
+
+
+@kernel
+def filter_grads(start, stop, sums, gw, p: Tiling, taps):
+    """gw = Gᵀ (the partial sums' sum) G of blocks of filters start..stop; sums[0] is overwritten."""
+    for block in range(start, stop):
+        for point in range(36):
+            at = point * p.u_point + block * p.u_block
+            total = sums[0, at : at + p.u_block]
+            for part in range(1, p.parts):
+                more = sums[part, at : at + p.u_block]
+                for i in range(len(total)):
+                    total[i] += more[i]
+        filters_from_sums(sums[0], block * p.u_block, p.u_point, block, 0, p.c, p.k, p.c, gw, taps,
+                          p.width)  # fmt: skip
+
+
+@kernel
+def winograd_deep_sums(start, stop, v, m, gw, p: Tiling, work):
+    """The gradient in groups start..stop of filters, from V and M of all tiles."""
+    width, tiles = p.width, p.tile_rows * p.tw
+    taps, u = work[: 9 * width], work[9 * width :]
+    for group in range(start, stop):
+        k0, k1 = group * p.filter_group, min((group + 1) * p.filter_group, p.filter_blocks)
+        for c in range(p.channel_blocks):
+            for point in range(36):
+                for k in range(k0, k1):
+                    tile_sums(
+                        v, point * p.v_point + c * tiles * width,
+                        m, point * p.m_point + k * tiles * width, tiles,
+                        u, point * p.u_point + (k - k0) * p.u_block, True,
+                    )  # fmt: skip
+            for k in range(k0, k1):
+                filters_from_sums(u, (k - k0) * p.u_block, p.u_point, k, c * width,
+                                  (c + 1) * width, p.k, p.c, gw, taps, width)  # fmt: skip

@@ -1,0 +1,138 @@
+"""How a Winograd convolution is cut up: sizes and tables, from shapes alone. No arithmetic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minigrad.kernels.simd import lanes
+from minigrad.kernels.winograd_simd import panel_rows
+
+Pair = tuple[int, int]
+Ints = NDArray[np.int64]
+
+__all__ = ["Plan", "Tiling", "input_tiling", "weight_tiling"]
+
+CHUNK_BYTES = 512 * 1024  # of V and M together, or of a part of U, which should stay in L2
+MIN_TILES, MAX_TILES = 24, 96  # of a chunk: U is read once for each, and V must fit
+MIN_CHUNKS = 8  # that a layer is cut into, where it can be
+FILTER_GROUP = 64  # filters whose products are kept at once
+PARTIAL_BYTES = 4 * 1024 * 1024  # of all partial sums of a filter gradient
+DEEP_BYTES = 2 * 1024 * 1024  # of U, from where it should not be made as a whole
+
+
+class Tiling(NamedTuple):
+    """The numbers that the kernels need. Sizes and strides are in elements."""
+
+    width: int  # L, the vector's length
+    c: int
+    k: int
+    h: int
+    w: int
+    oh: int
+    ow: int
+    pad_h: int
+    pad_w: int
+    deep: int  # the loop order
+    th: int  # rows of tiles of an image
+    tw: int  # tiles in a row
+    tile_rows: int  # of all images
+    block: int  # rows of tiles in a chunk
+    channel_blocks: int
+    channel_step: int  # blocks of channels whose U is made at once
+    filter_blocks: int
+    filter_group: int  # blocks of filters whose products are kept at once
+    pitch: int  # of a strip of input pixels
+    strip_rows: int
+    strip: int
+    v_point: int  # strides between the 36 points
+    m_point: int
+    u_point: int
+    u_block: int  # stride between blocks of filters in U
+    rows_one: int  # tiles in a panel of one, of two vectors
+    rows_two: int
+    parts: int  # partial sums of a filter gradient
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How one layer is cut up."""
+
+    sizes: Tiling
+    out_hw: Pair
+    deep: bool
+    chunks: int
+    work: float  # elementary operations
+    scratch: int  # elements
+    strip: int
+    read_table: Ints  # place in the strip of each pixel of a run of input rows
+    write_table: Ints  # the same for outputs
+    parts: int
+
+
+@lru_cache(maxsize=512)
+def input_tiling(n: int, c: int, hw: Pair, k: int, padding: Pair) -> Plan:
+    """Of `winograd` and of the input's gradient."""
+    return _plan(n, c, hw, k, padding, sums=False)
+
+
+@lru_cache(maxsize=512)
+def weight_tiling(n: int, c: int, hw: Pair, k: int, padding: Pair) -> Plan:
+    """Of the filters' gradient."""
+    return _plan(n, c, hw, k, padding, sums=True)
+
+
+def _plan(n: int, c: int, hw: Pair, k: int, padding: Pair, sums: bool) -> Plan:
+    width = lanes(np.dtype(np.float32))
+    (h, w), (oh, ow) = hw, (hw[0] + 2 * padding[0] - 2, hw[1] + 2 * padding[1] - 2)
+    th, tw = -(-oh // 4), -(-ow // 4)
+    tile_rows = n * th
+    cb, kb = -(-c // width), -(-k // width)  # blocks of channels, of filters
+    block_bytes = 36 * 4 * width  # of one tile, or one channel, and one block
+    u_bytes = block_bytes * cb * width * kb
+    deep = u_bytes > DEEP_BYTES and block_bytes * tile_rows * tw * cb < u_bytes
+    group = max(1, min(kb, FILTER_GROUP // width))
+    step = cb
+    if deep:
+        group = max(1, min(group, kb // MIN_CHUNKS))
+        if not sums:
+            step = min(cb, max(1, CHUNK_BYTES // (block_bytes * width * group)))
+    kept = kb if sums else group
+    tiles = min(max(CHUNK_BYTES // (block_bytes * (cb + kept)), MIN_TILES), MAX_TILES)
+    tiles = min(tiles, -(-tile_rows * tw // MIN_CHUNKS))
+    block = tile_rows if deep else max(1, min(round(tiles / max(tw, 1)), tile_rows))
+    steps = -(-tile_rows // max(block, 1))
+    u_block = (1 if deep and sums else step) * width * width
+    u_point = (group if deep else kb) * u_block + width
+    parts = max(2, min(MIN_CHUNKS, PARTIAL_BYTES // (36 * 4 * u_point)))
+    parts = min(parts, steps)
+    high, pitch = min(block, th), (4 * tw + 2) * width  # tile rows of one image in a strip
+    strip_rows = 4 * high + 2
+    strip = max(strip_rows * pitch, 9 * width)
+    v_point, m_point = ((cb * block * tw + 1) * width, (kept * block * tw + 1) * width)
+    if deep:
+        chunks = -(-kb // group)
+        scratch = 36 * u_point + (9 * width if sums else 36 * m_point + strip)
+    else:
+        chunks = parts if sums else steps
+        scratch = 36 * (v_point + m_point) + strip
+    sizes = Tiling(
+        width, c, k, h, w, oh, ow, *padding, int(deep), th, tw, tile_rows, block, cb, step, kb,
+        group, pitch, strip_rows, strip, v_point, m_point, u_point, u_block, panel_rows(1),
+        panel_rows(2), parts,
+    )  # fmt: skip
+    return Plan(
+        sizes=sizes, out_hw=(oh, ow), deep=deep, chunks=chunks if oh and ow else 0,
+        work=2.0 * n * oh * ow * c * k * 9 / 4, scratch=scratch, strip=strip, parts=parts,
+        read_table=_places(strip_rows, w, pitch, width),
+        write_table=_places(4 * high, ow, 4 * tw * width, width),
+    )  # fmt: skip
+
+
+def _places(rows: int, columns: int, pitch: int, width: int) -> Ints:
+    """Where each pixel of a run of rows stands in a strip."""
+    return (np.arange(rows)[:, None] * pitch + np.arange(columns) * width).reshape(-1)

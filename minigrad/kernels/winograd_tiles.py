@@ -1,0 +1,157 @@
+"""Pieces of a Winograd convolution: strips of pixels, tiles of them at the 36 points, filters.
+
+Numba code that the kernels of `winograd` are put together from; `p` is their `Tiling`.
+"""
+
+from __future__ import annotations
+
+from minigrad.kernels.jit import helper
+from minigrad.kernels.winograd_simd import (
+    load_transposed,
+    store_transposed,
+    tile_cotangent,
+    tile_filter,
+    tile_filter_grad,
+    tile_input,
+    tile_output,
+)
+
+__all__ = [
+    "clear_borders",
+    "cotangent_tiles",
+    "filter_block_points",
+    "filters_from_sums",
+    "input_tiles",
+    "output_tiles",
+]
+
+
+@helper
+def filter_block_points(w, k, c, k_stride, c_stride, turned, block, c0, c1, u, u_at, u_point, strip,
+                        width):  # fmt: skip
+    """U [point][channel c0..c1][L] of one block of filters; channels past c are zero."""
+    many = min(width, k - block * width)
+    strip[: 9 * width] = 0
+    for ch in range(c0, c1):
+        if ch < c:
+            here = block * width * k_stride + ch * c_stride
+            for tap in range(9):
+                source = here + (8 - tap if turned else tap)
+                for lane in range(many):
+                    strip[tap * width + lane] = w[source + lane * k_stride]
+        elif ch in (c, c0):
+            strip[: 9 * width] = 0
+        tile_filter(strip, 0, u, u_at + (ch - c0) * width, u_point)
+
+
+@helper
+def filters_from_sums(u, u_at, u_point, block, c0, c1, k, c, gw, taps, width):
+    """gw of channels c0..c1 of a block of filters, from the sums U [point][channel][L]."""
+    for ch in range(c0, min(c1, c)):
+        tile_filter_grad(u, u_at + (ch - c0) * width, u_point, taps, 0)
+        for lane in range(min(width, k - block * width)):
+            to = ((block * width + lane) * c + ch) * 9
+            for tap in range(9):
+                gw[to + tap] = taps[tap * width + lane]
+
+
+@helper
+def clear_borders(strip, rows, pitch, before, inside):
+    """Zero the columns of a strip that pixels never reach, `inside` of them after `before`."""
+    for r in range(rows):
+        line = strip[r * pitch : (r + 1) * pitch]
+        line[:before] = 0
+        line[before + inside :] = 0
+
+
+@helper
+def _read_strip(src, plane, stride, count, run, table, strip, at, width):
+    """Transpose runs of pixels of `count` channels into places of a strip."""
+    if run >= width:
+        for q in range(0, run, width):
+            load_transposed(src, plane, stride, count, strip, at, table, min(q, run - width))
+        return
+    for q in range(run):
+        for lane in range(width):
+            value = src[plane + lane * stride + q] if lane < count else src.dtype.type(0)
+            strip[at + table[q] + lane] = value
+
+
+@helper
+def _write_strip(strip, at, table, run, dst, plane, stride, count, width):
+    """The inverse: from places of a strip to runs of pixels of `count` channels."""
+    if run >= width:
+        for q in range(0, run, width):
+            store_transposed(strip, at, table, min(q, run - width), dst, plane, stride, count)
+        return
+    for q in range(run):
+        for lane in range(count):
+            dst[plane + lane * stride + q] = strip[at + table[q] + lane]
+
+
+@helper
+def input_tiles(x, block, first, last, p, table, v, v_at, strip):
+    """The points of the input tiles of tile rows first..last, one block of channels."""
+    width = p.width
+    row, t = first, 0
+    while row < last:
+        n, i0 = row // p.th, row % p.th
+        i1 = min(p.th, i0 + last - row)
+        low, rows = 4 * i0 - p.pad_h, 4 * (i1 - i0) + 2
+        r0, r1 = min(max(low, 0), p.h), max(min(low + rows, p.h), 0)
+        r1 = max(r0, r1)
+        above = min(max(r0 - low, 0), rows)
+        strip[: above * p.pitch] = 0
+        strip[(above + r1 - r0) * p.pitch : rows * p.pitch] = 0
+        plane = (n * p.c + block * width) * p.h * p.w + r0 * p.w
+        _read_strip(x, plane, p.h * p.w, min(width, p.c - block * width), (r1 - r0) * p.w, table,
+                    strip, above * p.pitch + p.pad_w * width, width)  # fmt: skip
+        for i in range(i1 - i0):
+            for j in range(p.tw):
+                at = 4 * i * p.pitch + 4 * j * width
+                tile_input(strip, at, p.pitch, v, v_at + t * width, p.v_point)
+                t += 1
+        row += i1 - i0
+
+
+@helper
+def output_tiles(m, m_at, bias, block, first, last, p, table, strip, y):
+    """The outputs of tile rows first..last, one block of filters, from their products."""
+    width = p.width
+    row, t = first, 0
+    pitch = 4 * p.tw * width
+    while row < last:
+        n, i0 = row // p.th, row % p.th
+        i1 = min(p.th, i0 + last - row)
+        for i in range(i1 - i0):
+            for j in range(p.tw):
+                at = 4 * i * pitch + 4 * j * width
+                tile_output(m, m_at + t * width, p.m_point, bias, block * width, strip, at, pitch)
+                t += 1
+        plane = (n * p.k + block * width) * p.oh * p.ow + 4 * i0 * p.ow
+        run = (min(4 * i1, p.oh) - 4 * i0) * p.ow
+        _write_strip(strip, 0, table, run, y, plane, p.oh * p.ow, min(width, p.k - block * width),
+                     width)  # fmt: skip
+        row += i1 - i0
+
+
+@helper
+def cotangent_tiles(g, block, first, last, p, table, v, v_at, strip):
+    """The points of the cotangents of tile rows first..last, one block of filters."""
+    width = p.width
+    row, t = first, 0
+    pitch = 4 * p.tw * width
+    while row < last:
+        n, i0 = row // p.th, row % p.th
+        i1 = min(p.th, i0 + last - row)
+        r1 = min(4 * i1, p.oh)
+        plane = (n * p.k + block * width) * p.oh * p.ow + 4 * i0 * p.ow
+        strip[(r1 - 4 * i0) * pitch : 4 * (i1 - i0) * pitch] = 0
+        _read_strip(g, plane, p.oh * p.ow, min(width, p.k - block * width), (r1 - 4 * i0) * p.ow,
+                    table, strip, 0, width)  # fmt: skip
+        for i in range(i1 - i0):
+            for j in range(p.tw):
+                at = 4 * i * pitch + 4 * j * width
+                tile_cotangent(strip, at, pitch, v, v_at + t * width, p.m_point)
+                t += 1
+        row += i1 - i0
