@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 __all__ = ["REST", "in_turn"]
 
 ENOUGH = 0.004  # seconds that one sample takes at least, so that the clock's grain does not matter
 REST = 0.015  # seconds after which OpenMP's and BLAS's threads have ceased to spin (10 ms measured)
+QUIET = 0.15  # share of the machine that others may use: OpenMP's barriers wait for a lost core
 
 
 def in_turn(
@@ -25,7 +28,8 @@ def in_turn(
     The first call of each, which may compile, is not counted. Stops after `budget` seconds per
     contestant, but not before three rounds. `rest` seconds pass before each sample, and a short
     call is made once without a clock after them: else the threads of one contestant, which spin
-    for a while when they are done, would slow the next.
+    for a while when they are done, would slow the next. Rounds in which other processes used the
+    machine are left out, as long as three others can be had in thrice the budget.
     """
     counts = {}
     for name, call in contestants.items():
@@ -34,19 +38,41 @@ def in_turn(
         call()
         once = max(time.perf_counter() - start, 1e-7)
         counts[name] = max(1, int(enough / once))
-    samples: dict[str, list[float]] = {name: [] for name in contestants}
-    end = time.perf_counter() + budget * len(contestants)
-    for k in range(repeats):
-        if k >= 3 and time.perf_counter() > end:
+    rounds: list[tuple[float, dict[str, float]]] = []  # share of others, seconds
+    begin, allowed = time.perf_counter(), budget * len(contestants)
+    quiet = 0
+    while quiet < repeats:
+        passed = time.perf_counter() - begin
+        if (passed > allowed and quiet >= 3) or (passed > 3 * allowed and len(rounds) >= 3):
             break
-        for name, call in contestants.items():
-            n = counts[name]
-            if rest:
-                time.sleep(rest)
-                if n > 1:
-                    call()
-            start = time.perf_counter()
-            for _ in range(n):
-                call()
-            samples[name].append((time.perf_counter() - start) / n)
-    return {name: statistics.median(s) for name, s in samples.items()}
+        others, start = _used_by_others(), time.perf_counter()
+        samples = {n: _sample(call, counts[n], rest) for n, call in contestants.items()}
+        elapsed = (time.perf_counter() - start) * (os.cpu_count() or 1)
+        share = (_used_by_others() - others) / elapsed
+        rounds.append((share, samples))
+        quiet += share < QUIET
+    rounds.sort(key=lambda r: r[0])
+    kept = [samples for _, samples in rounds[: max(quiet, 3)]]
+    return {name: statistics.median([s[name] for s in kept]) for name in contestants}
+
+
+def _sample(call: Callable[[], Any], n: int, rest: float) -> float:
+    if rest:
+        time.sleep(rest)
+        if n > 1:
+            call()
+    start = time.perf_counter()
+    for _ in range(n):
+        call()
+    return (time.perf_counter() - start) / n
+
+
+def _used_by_others() -> float:
+    """Seconds of all cores that others have used, the host included; 0 where it is not known."""
+    try:
+        head = Path("/proc/stat").read_text().split("\n", 1)[0]
+    except OSError:
+        return 0.0
+    user, nice, system, _, _, irq, softirq, steal = map(int, head.split()[1:9])
+    ticks = user + nice + system + irq + softirq + steal
+    return ticks / os.sysconf("SC_CLK_TCK") - time.process_time()
