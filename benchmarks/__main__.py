@@ -1,6 +1,7 @@
 """Time minigrad: `python -m benchmarks layers models --against torch --json now.json`.
 
 Ratios are minigrad's time (or memory) / that of the best of PyTorch's modes: less is better.
+`python -m benchmarks table [before.json] now.json` makes the tables of docs/performance.md.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from .models import models
 from .overhead import overhead
 from .results import Result, add_run, show, summary
 from .start import start
+from .table import main as table
 
 SETS: dict[str, Callable[..., list[Result]]] = {
     "layers": layers, "models": models, "overhead": overhead, "memory": memory, "start": start,
@@ -33,6 +35,8 @@ SETS: dict[str, Callable[..., list[Result]]] = {
 
 def main() -> None:
     """Run the named sets, print a table of each, and store all numbers with the machine's."""
+    if sys.argv[1:2] == ["table"]:
+        return table(sys.argv[2:])
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("sets", nargs="+", choices=SETS, metavar="SET", help=", ".join(SETS))
     parser.add_argument("--against", choices=["torch"], help="run it too, in turn, in this process")
@@ -73,8 +77,11 @@ def _circumstances(libs: dict[str, Any]) -> dict[str, Any]:
 
     versions = {n: getattr(lib, "__version__", "") for n, lib in libs.items()}
     versions |= {"numpy": numpy.__version__, "python": platform.python_version()}
+    asked = sys.argv[1:]
+    if "--json" in asked:  # where they are kept does not matter
+        del asked[(at := asked.index("--json")) : at + 2]
     return {
-        "command": shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]]),
+        "command": shlex.join(["python", "-m", "benchmarks", *asked]),
         "date": datetime.datetime.now().isoformat(" ", "minutes"),
         "machine": _processor(),
         "threads": minigrad.get_num_threads(),

@@ -1,4 +1,4 @@
-"""That what is timed runs, and that its results are read and shown right. No figure is judged here."""
+"""That what is timed runs, and that results are read and shown right. No figure is judged here."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ sys.path.append(str(Path(__file__).parent.parent))  # benchmarks is not installe
 layers = pytest.importorskip("benchmarks.layers")
 models = pytest.importorskip("benchmarks.models")
 
-from benchmarks import results  # noqa: E402
+from benchmarks import results, table  # noqa: E402
 from benchmarks.contestants import Contestant  # noqa: E402
 from benchmarks.networks import NETWORKS  # noqa: E402
 from benchmarks.overhead import overhead  # noqa: E402
@@ -91,3 +91,24 @@ def test_a_file_keeps_all_runs_and_the_last_figure_of_a_case(tmp_path):
     assert [r["date"] for r in runs] == ["1", "2"]
     assert cases["train", "a"].values["minigrad"] == 3.0
     assert cases["train", "b"] == made("b", 1.0, 2.0, 2.0)
+
+
+def test_table_shows_before_and_now_against_the_goals(tmp_path):
+    before, now, page = (tmp_path / n for n in ("before.json", "now.json", "page.md"))
+    run = {"date": "2026-01-02 03:04", "machine": "M", "threads": 2, "versions": {"torch": "2"}}
+    add = results.add_run
+    add(before, {**run, "command": "c"}, [made("a", 3e-3, 2e-3, 4e-3), made("b", 2e-3, 2e-3, 4e-3)])
+    add(now, {**run, "command": "d"}, [made("a", 1e-3, 2e-3, 4e-3), made("b", 1e-3, 1e-3, 2e-3)])
+    add(now, {**run, "command": "e"}, [Result("start", "LeNet, cold", {"minigrad": 5.0}, "s",
+                                              notes={"limit": 8.0, "variants": 6})])
+    page.write_text("top\n<!-- results -->\nreplaced\n<!-- end of results -->\nbottom\n")
+    table.main([str(before), str(now), "--into", str(page)])
+    text = page.read_text()
+    top = "top\n<!-- results -->\n\nBefore: 2026-01-02, M, 2 threads, torch 2. `c`.\n"
+    assert text.startswith(top)
+    assert "Now: 2026-01-02, M, 2 threads, torch 2. `d`, `e`." in text
+    assert "step | 0.50 | 1.22 | **0.71** | 0.70 | 1.50 | **1.00** | b | 1 of 2 |" in text
+    assert "| a | 3.00 ms | 1.00 ms | 2.00 ms | 4.00 ms | 1.50 | 0.50 |" in text
+    assert "| LeNet, cold | 8.0 s |  | 5.00 s |  | 6 |" in text
+    assert text.endswith("</details>\n\n<!-- end of results -->\nbottom\n")
+    assert "replaced" not in text
