@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .contestants import Contestant
-from .measure import REST, in_turn
+from .measure import in_turn
 from .results import Result
 
 __all__ = ["CASES", "Case", "forward_step", "layers", "training_step"]
@@ -122,7 +122,7 @@ def layers(
             able = [c for c in libraries if len(case.shape) == 4 or not c.only_images]
             make = forward_step if case.infer else training_step
             steps = {c.name: make(c, case) for c in able}
-            seconds = in_turn(steps, budget=budget / 2 if case.infer else budget, rest=REST)
+            seconds = in_turn(steps, budget=budget / 2 if case.infer else budget, settle=True)
             unit = "us" if min(seconds.values()) < 5e-4 else "ms"
             results.append(Result(case.group, case.name, seconds, unit, _flops(case)))
     return results

@@ -9,10 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-__all__ = ["REST", "in_turn"]
+__all__ = ["in_turn"]
 
 ENOUGH = 0.004  # seconds that one sample takes at least, so that the clock's grain does not matter
-REST = 0.015  # seconds after which OpenMP's and BLAS's threads have ceased to spin (10 ms measured)
 QUIET = 0.15  # share of the machine that others may use: OpenMP's barriers wait for a lost core
 
 
@@ -21,15 +20,14 @@ def in_turn(
     repeats: int = 15,
     budget: float = 4.0,
     enough: float = ENOUGH,
-    rest: float = 0.0,
+    settle: bool = False,
 ) -> dict[str, float]:
     """Median seconds of a call of each, taken in turn so that all see the same machine.
 
     The first call of each, which may compile, is not counted. Stops after `budget` seconds per
-    contestant, but not before three rounds. `rest` seconds pass before each sample, and a short
-    call is made once without a clock after them: else the threads of one contestant, which spin
-    for a while when they are done, would slow the next. Rounds in which other processes used the
-    machine are left out, as long as three others can be had in thrice the budget.
+    contestant, but not before three rounds. Rounds in which other processes used the machine are
+    left out, as long as three others can be had in thrice the budget. `settle` is for contestants
+    with threads: it keeps those of one from slowing the next.
     """
     counts = {}
     for name, call in contestants.items():
@@ -46,7 +44,7 @@ def in_turn(
         if (passed > allowed and quiet >= 3) or (passed > 3 * allowed and len(rounds) >= 3):
             break
         others, start = _used_by_others(), time.perf_counter()
-        samples = {n: _sample(call, counts[n], rest) for n, call in contestants.items()}
+        samples = {n: _sample(call, counts[n], settle) for n, call in contestants.items()}
         elapsed = (time.perf_counter() - start) * (os.cpu_count() or 1)
         share = (_used_by_others() - others) / elapsed
         rounds.append((share, samples))
@@ -56,15 +54,24 @@ def in_turn(
     return {name: statistics.median([s[name] for s in kept]) for name in contestants}
 
 
-def _sample(call: Callable[[], Any], n: int, rest: float) -> float:
-    if rest:
-        time.sleep(rest)
-        if n > 1:
-            call()
+def _sample(call: Callable[[], Any], n: int, settle: bool) -> float:
+    """Seconds per call, in the state that a call before it leaves."""
+    if settle:
+        _settle()
+        call()
     start = time.perf_counter()
     for _ in range(n):
         call()
     return (time.perf_counter() - start) / n
+
+
+def _settle() -> None:
+    """Wait until no thread spins: OpenMP's do for 10 ms after their work, OpenBLAS's for 110."""
+    for _ in range(100):
+        used = time.process_time()
+        time.sleep(0.006)  # longer than the ticks in which the system counts
+        if time.process_time() - used < 0.001:
+            return
 
 
 def _used_by_others() -> float:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .contestants import Contestant
-from .measure import REST, in_turn
+from .measure import in_turn
 from .networks import NETWORKS, Network
 from .results import Result
 
@@ -29,7 +29,7 @@ def models(
             name = f"{net.name} batch {batch}"
             if only(group, name):
                 steps = {c.name: make(c, net, batch) for c in libraries}
-                seconds = in_turn(steps, budget=budget, rest=REST)
+                seconds = in_turn(steps, budget=budget, settle=True)
                 rate = {n: round(batch / t) for n, t in seconds.items()}
                 results.append(Result(group, name, seconds, notes={"images/s": rate}))
     return results
