@@ -165,15 +165,9 @@ def test_algorithm_of_a_convolution_is_shown():
     model = nn.Conv2d(2, 2, 3)
     with profile() as prof:
         model(minigrad.ones(1, 2, 5, 5))
-    expected = conv.choose("conv2d", (1, 2, 5, 5), (2, 2, 3, 3), (1, 1), hooks_compiled())
-    assert rows(prof)["convolution", False].algorithm == expected
-    assert expected in prof.key_averages().table()
-
-
-def hooks_compiled():
-    from minigrad.kernels.jit import use_jit
-
-    return use_jit(np.ones(1, np.float32))
+    algorithm = rows(prof)["convolution", False].algorithm
+    assert algorithm in conv.ALGORITHMS["conv2d"]
+    assert algorithm in prof.key_averages().table()
 
 
 def test_optimizer_step_counts_parameters_gradients_and_state():

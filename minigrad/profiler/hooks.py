@@ -52,8 +52,8 @@ def installed(recorder: Recorder) -> Callable[[], None]:
 
 def _forwards() -> Iterator[tuple[Op, Any, str]]:
     """Of every op, those of users too, each place (object, attribute) of what it runs."""
-    calls = [f for f in gc.get_objects() if type(f) is FunctionType]  # users' stand in no registry
-    calls = [f for f in calls if isinstance(f.__dict__.get("op"), Op)]
+    functions = [f for f in gc.get_objects() if type(f) is FunctionType]  # no registry has users'
+    calls: list[Any] = [f for f in functions if isinstance(f.__dict__.get("op"), Op)]
     yield from {call.op: (call.op, call.op, "apply") for call in calls}.values()
     places = {id(c): (call.op, c) for call in calls for c in _cells(call, "forward")}
     for op, cell in places.values():
