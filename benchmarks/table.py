@@ -7,6 +7,7 @@ it the text is printed. With one file there are no columns of what was before.
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -61,9 +62,17 @@ def _circumstances(title: str, runs: Sequence[dict[str, Any]]) -> str:
     for r in runs:
         versions = ", ".join(f"{n} {v}" for n, v in r["versions"].items())
         told.append(f"{r['machine']}, {r['threads']} threads, {versions}")
-    commands = dict.fromkeys(f"`{r['command']}`" for r in runs)
+    commands = dict.fromkeys(f"`{_whole(r['command'])}`" for r in runs)
     when = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
     return f"{title}: {when}, {'; '.join(dict.fromkeys(told))}. " + ", ".join(commands) + "."
+
+
+def _whole(command: str) -> str:
+    """The command without the choice of cases: a set may have been run in pieces."""
+    words = shlex.split(command)
+    while "--only" in words:
+        del words[(at := words.index("--only")) : at + 2]
+    return shlex.join(words)
 
 
 def _goals(cases: Cases, old: Cases) -> Iterator[str]:
