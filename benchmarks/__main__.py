@@ -58,7 +58,8 @@ def main() -> None:
     except ImportError:
         parser.error(f"{args.against} is not installed; run: pip install -e '.[oracle]'")
     run = _circumstances({c.lib.__name__: c.lib for c in libraries})
-    print(f"{run['machine']}, {run['threads']} threads; {run['versions']}")
+    versions = ", ".join(f"{n} {v}" for n, v in run["versions"].items())
+    print(f"{run['machine']}, {run['threads']} threads; {versions}")
     found = []
     options = {} if args.budget is None else {"budget": args.budget}
     for name in args.sets:
@@ -66,6 +67,8 @@ def main() -> None:
         found += results
         for group in dict.fromkeys(r.group for r in results):
             print(f"\n{name}: {group}\n{show([r for r in results if r.group == group])}")
+    if not found:
+        parser.error(f"no case of {', '.join(args.sets)} has {' or '.join(args.only)} in its name")
     if text := summary(found):
         print(f"\nours / the best of PyTorch's\n{text}")
     if args.json:
