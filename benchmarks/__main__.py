@@ -49,6 +49,8 @@ def main() -> None:
     parser.add_argument("--budget", type=float, help="seconds per case and contestant")
     parser.add_argument("--json", type=Path, help="add the numbers to this file")
     args = parser.parse_args()
+    if args.compile and args.against is None:
+        parser.error("--compile needs --against torch")
 
     def only(group: str, name: str) -> bool:
         return not args.only or any(text in f"{group}: {name}" for text in args.only)
@@ -65,14 +67,14 @@ def main() -> None:
     for name in args.sets:
         results = SETS[name](libraries, only, **options)
         found += results
+        if args.json and results:
+            add_run(args.json, run, results)
         for group in dict.fromkeys(r.group for r in results):
             print(f"\n{name}: {group}\n{show([r for r in results if r.group == group])}")
     if not found:
         parser.error(f"no case of {', '.join(args.sets)} has {' or '.join(args.only)} in its name")
     if text := summary(found):
         print(f"\nours / the best of PyTorch's\n{text}")
-    if args.json:
-        add_run(args.json, run, found)
 
 
 def _circumstances(libs: dict[str, Any]) -> dict[str, Any]:
