@@ -105,24 +105,27 @@ def _note_arrays(event: Event, args: Any, result: Any, view: bool) -> None:
 
 
 def _timed_pullback(recorder: Recorder, pullback: Callable[..., Any]) -> Callable[..., Any]:
-    def run(node: Any, g: Any, wanted: Any) -> Any:
+    def run(node: Any, g: Any, *rest: Any) -> Any:
         outer, name = recorder.current, node.name()
         if outer is not None and outer.kind == "backward" and outer.name == name:
-            return pullback(node, g, wanted)  # one way to run a rule may call another
+            return pullback(node, g, *rest)  # one way to run a rule may call another
         event = recorder.begin(name, "backward")
         try:
-            grads = pullback(node, g, wanted)
+            back = pullback(node, g, *rest)
         finally:
             recorder.end(event)
         if not event.inner:  # its rules ran on arrays, or there was nothing to do
-            cotangents = g if isinstance(g, list) else [g]
-            given = [t._data for t in cotangents if t is not None]
-            made = [t._data for t in grads if t is not None]
-            if made and not any(a is b for a in given for b in made):
-                _note_arrays(event, given, tuple(made), True)
-        return grads
+            given = [_bare(c) for c in (g if isinstance(g, list) else [g])]
+            _note_arrays(event, given, tuple([_bare(c) for c in back]), True)
+        return back
 
     return run
+
+
+def _bare(cotangent: Any) -> Any:
+    """The array of a cotangent: a Tensor or an array, by itself or after the edge it is for."""
+    one = cotangent[1] if isinstance(cotangent, tuple) else cotangent
+    return getattr(one, "_data", one)
 
 
 def _timed_step(recorder: Recorder, step: Callable[..., Any]) -> Callable[..., Any]:
