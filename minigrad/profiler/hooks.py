@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import call
 from ..engine import Node
 from ..kernels import conv
 from ..op import Op
@@ -50,26 +51,22 @@ def installed(recorder: Recorder) -> Callable[[], None]:
     return restore
 
 
-def _forwards() -> Iterator[tuple[Op, Any, str]]:
-    """Of every op, those of users too, each place (object, attribute) of what it runs."""
-    functions = [f for f in gc.get_objects() if type(f) is FunctionType]  # no registry has users'
-    calls: list[Any] = [f for f in functions if isinstance(f.__dict__.get("op"), Op)]
-    yield from {call.op: (call.op, call.op, "apply") for call in calls}.values()
-    places = {id(c): (call.op, c) for call in calls for c in _cells(call, "forward")}
-    for op, cell in places.values():
-        yield op, cell, "cell_contents"
+def _forwards() -> list[tuple[Op, Any, str]]:
+    """Of every op, those of users too, each place (object, attribute) of what it runs.
 
-
-def _cells(call: Any, name: str) -> Iterator[Any]:
-    """The variable `name` of the scope around a function, or around those that it calls.
-
-    The fast path of an op reads the function that it runs there.
+    That is `apply` of the op and, where its call has a fast path, the variable `forward` which
+    that closes over.
     """
-    for variable, cell in zip(call.__code__.co_freevars, call.__closure__ or ()):
-        if variable == name:
-            yield cell
-        elif type(cell.cell_contents) is FunctionType and cell.cell_contents is not call:
-            yield from _cells(cell.cell_contents, name)
+    found: dict[int, tuple[Op, Any, str]] = {}
+    for f in gc.get_objects():  # no registry has the ops of users
+        if type(f) is FunctionType and f.__globals__ is vars(call):
+            scope = dict(zip(f.__code__.co_freevars, f.__closure__ or ()))
+            if "op" in scope:
+                op = scope["op"].cell_contents
+                found[id(op)] = (op, op, "apply")
+                if "forward" in scope:
+                    found[id(scope["forward"])] = (op, scope["forward"], "cell_contents")
+    return list(found.values())
 
 
 def _family(cls: type[Any]) -> Iterator[type[Any]]:
