@@ -1,6 +1,6 @@
 """Time minigrad: `python -m benchmarks layers models --against torch --json now.json`.
 
-Ratios are minigrad's time (or memory) / that of the best of PyTorch's modes: less is better.
+Ratios are minigrad's time (or memory) / that of the better of PyTorch eager and channels_last.
 `python -m benchmarks table [before.json] now.json` makes the tables of docs/performance.md.
 """
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from .results import GOALS, OURS, PYTORCH, UNITS, Result, geometric_mean, load
+from .results import COMPILED, GOALS, OURS, PYTORCH, UNITS, Result, geometric_mean, load
 
 __all__ = ["main", "markdown"]
 
@@ -121,7 +121,7 @@ def _group(group: str, cases: Cases, old: Cases) -> Iterator[str]:
     found = [r for (g, _), r in cases.items() if g == group]
     if group == "start" or all(OURS not in r.values for r in found):
         return
-    modes = [m for m in PYTORCH if any(m in r.values for r in found)]
+    modes = [m for m in (*PYTORCH, COMPILED) if any(m in r.values for r in found)]
     rates = any(r.flops for r in found)
     yield f"<details><summary>{GOALS[group].title if group in GOALS else group}</summary>\n"
     names = ["case", "before", "now", *modes, "ratio before", "now", *["GFLOP/s"] * rates]

@@ -76,6 +76,15 @@ def test_ratio_is_ours_over_the_best_of_pytorch():
     assert Result("train", "a", {"minigrad": 2e-3}, flops=4e6).gflops == 2.0
 
 
+def test_compiled_pytorch_has_a_ratio_of_its_own():
+    r = made("a", 1.0, 4.0, 2.0)
+    r.values["compile"] = 0.5
+    assert r.ratio == 0.5 and r.to_compiled == 2.0
+    head, row = results.show([r]).splitlines()
+    assert " ".join(head.split()) == "minigrad eager channels_last compile ratio to compile"
+    assert row.split()[-2:] == ["0.50", "2.00"]
+
+
 def test_summary_gives_mean_and_worst_against_the_goal():
     text = results.summary([made("a", 1.0, 4.0, 4.0), made("b", 1.0, 1.0, 2.0)])
     assert text == (
