@@ -241,7 +241,7 @@ def test_table_has_sorted_rows_up_to_a_limit():
 
 
 @pytest.mark.parametrize("groups", [1, 2])
-def test_flops_of_a_convolution_and_of_its_adjoints_agree(groups):
+def test_flops_of_a_product_and_of_its_adjoints_agree(groups):
     x, w, y = (2, 4, 9, 9), (6, 4 // groups, 3, 3), (2, 6, 4, 4)
     taps = sum(
         2
@@ -252,6 +252,11 @@ def test_flops_of_a_convolution_and_of_its_adjoints_agree(groups):
     assert costs.flops_of("conv2d_input_grad", (y, w), (x,)) == taps
     assert costs.flops_of("conv2d_weight_grad", (y, x), (w,)) == taps
     assert costs.flops_of("matmul", ((3, 5), (5, 7)), ((3, 7),)) == 2 * 3 * 5 * 7
+    linear = 2 * 3 * 5 * 7  # (3, 5) · (7, 5)ᵀ -> (3, 7)
+    assert costs.flops_of("linear", ((3, 5), (7, 5), (7,)), ((3, 7),)) == linear
+    assert costs.flops_of("linear_input_grad", ((3, 7), (7, 5)), ((3, 5),)) == linear
+    assert costs.flops_of("linear_weight_grad", ((3, 7), (3, 5)), ((7, 5),)) == linear
+    assert costs.flops_of("LinearBackward0", ((3, 7),), ((3, 5), (7, 5), (7,))) == 2 * linear
     assert costs.flops_of("add", ((3,), (3,)), ((3,),)) == 0
 
 

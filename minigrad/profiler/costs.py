@@ -30,12 +30,21 @@ def _per_place(places: tuple[int, ...], filters: tuple[int, ...]) -> float:
     return 2.0 * math.prod(places) * math.prod(filters[1:])
 
 
-# By op: (input shapes, output shapes) -> operations.
+def _linear_backward(i: Shapes, o: Shapes) -> float:
+    """Of a cotangent (..., O): its products with weight, (..., I), and input, (O, I)."""
+    return sum(2.0 * math.prod(i[0]) * s[-1] for s in o if len(s) > 1)
+
+
+# By op, and by node where a backward step runs on arrays, without ops: (input shapes,
+# output shapes) -> operations.
 FLOPS: dict[str, Callable[[Shapes, Shapes], float]] = {
     "convolution": lambda i, o: _per_place(o[0], i[1]),
     "conv2d_input_grad": lambda i, o: _per_place(i[0], i[1]),
     "conv2d_weight_grad": lambda i, o: _per_place(i[0], o[0]),
     "linear": _product,
+    "linear_input_grad": _product,
+    "linear_weight_grad": _linear_backward,
+    "LinearBackward0": _linear_backward,
     "matmul": _product,
 }
 
