@@ -1,1 +1,1 @@
-"""Measurements: `python -m benchmarks overhead layers models`. minigrad imports none of this."""
+"""Measurements: `python -m benchmarks layers models ...`. minigrad imports none of this."""

@@ -6,7 +6,6 @@ Every way wraps the same NumPy: exp forward, one product with the saved output b
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,9 @@ import minigrad
 from minigrad.autograd import Function, set_contract_checks
 from minigrad.op import Array, op
 
-from .measure import Result, in_turn
+from .contestants import Contestant
+from .measure import in_turn
+from .results import Result
 
 __all__ = ["custom"]
 
@@ -51,27 +52,32 @@ class ByFunction(Function):
         return g * y
 
 
-def custom(libraries: dict[str, ModuleType]) -> list[Result]:
+def custom(
+    libraries: list[Contestant], only: Callable[[str, str], bool], budget: float = 4.0
+) -> list[Result]:
     """Microseconds per call on 16 numbers, a row for each way; "NumPy alone" is what is inside."""
     a = np.linspace(0.5, 1.5, SIZE, dtype=np.float32)
     seed = np.ones_like(a)
     ways: dict[str, tuple[Callable[[], Any], Callable[[], Any], Callable[[], Any]]] = {
         "NumPy alone": (*(_repeated(lambda: np.exp(a)),) * 2, _repeated(lambda: np.exp(a) * seed))
     }
-    for library, lib in libraries.items():
-        functions = _torch_ways(lib) if library == "torch" else _our_ways()
-        for name, f in functions.items():
-            ways[name] = _calls(lib, f, a, seed)
+    if not only("custom", ""):
+        return []
+    for c in libraries:
+        if c.name in ("minigrad", "eager"):
+            functions = _torch_ways(c.lib) if c.name == "eager" else _our_ways()
+            for name, f in functions.items():
+                ways[name] = _calls(c.lib, f, a, seed)
     checked = _calls(minigrad, by_op, a, seed)
     table: dict[str, dict[str, float]] = {name: {} for name in (*ways, "checks of minigrad.op")}
     for k, column in enumerate(["no grad", "forward", "and backward"]):
-        took = in_turn({name: calls[k] for name, calls in ways.items()}, 401, enough=ENOUGH)
+        took = in_turn({name: calls[k] for name, calls in ways.items()}, 401, budget, ENOUGH)
         pair = {"on": checked[k], "off": _unchecked(checked[k])}  # by themselves: caches stay warm
-        both = in_turn(pair, 401, enough=ENOUGH)
+        both = in_turn(pair, 401, budget, ENOUGH)
         took["checks of minigrad.op"] = both["on"] - both["off"]
         for name, t in took.items():
             table[name][column] = t / CALLS
-    return [Result(name, row, "us") for name, row in table.items()]
+    return [Result("custom", name, row, "us") for name, row in table.items()]
 
 
 def _our_ways() -> dict[str, Callable[[Any], Any]]:

@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-__all__ = ["Result", "in_turn", "show"]
+__all__ = ["in_turn"]
 
 ENOUGH = 0.004  # seconds that one sample takes at least, so that the clock's grain does not matter
-
-
-@dataclass
-class Result:
-    """Median seconds of one call, per contestant; `base` is what others are compared with."""
-
-    name: str
-    seconds: dict[str, float]
-    unit: str = "ms"
-    notes: dict[str, Any] = field(default_factory=dict)
-
-    def ratio(self, base: str = "torch", to: str = "minigrad") -> float | None:
-        """How many times as fast as `base` we are; None where one did not run."""
-        both = base in self.seconds and to in self.seconds
-        return self.seconds[base] / self.seconds[to] if both else None
+QUIET = 0.15  # share of the machine that others may use: OpenMP's barriers wait for a lost core
 
 
 def in_turn(
@@ -33,11 +20,14 @@ def in_turn(
     repeats: int = 15,
     budget: float = 4.0,
     enough: float = ENOUGH,
+    settle: bool = False,
 ) -> dict[str, float]:
     """Median seconds of a call of each, taken in turn so that all see the same machine.
 
     The first call of each, which may compile, is not counted. Stops after `budget` seconds per
-    contestant, but not before three rounds.
+    contestant, but not before three rounds. Rounds in which other processes used the machine are
+    left out, as long as three others can be had in thrice the budget. `settle` is for contestants
+    with threads: it keeps those of one from slowing the next.
     """
     counts = {}
     for name, call in contestants.items():
@@ -46,32 +36,50 @@ def in_turn(
         call()
         once = max(time.perf_counter() - start, 1e-7)
         counts[name] = max(1, int(enough / once))
-    samples: dict[str, list[float]] = {name: [] for name in contestants}
-    end = time.perf_counter() + budget * len(contestants)
-    for k in range(repeats):
-        if k >= 3 and time.perf_counter() > end:
+    rounds: list[tuple[float, dict[str, float]]] = []  # share of others, seconds
+    begin, allowed = time.perf_counter(), budget * len(contestants)
+    quiet = 0
+    while quiet < repeats:
+        passed = time.perf_counter() - begin
+        if (passed > allowed and quiet >= 3) or (passed > 3 * allowed and len(rounds) >= 3):
             break
-        for name, call in contestants.items():
-            n = counts[name]
-            start = time.perf_counter()
-            for _ in range(n):
-                call()
-            samples[name].append((time.perf_counter() - start) / n)
-    return {name: statistics.median(s) for name, s in samples.items()}
+        others, start = _used_by_others(), time.perf_counter()
+        samples = {n: _sample(call, counts[n], settle) for n, call in contestants.items()}
+        elapsed = (time.perf_counter() - start) * (os.cpu_count() or 1)
+        share = (_used_by_others() - others) / elapsed
+        rounds.append((share, samples))
+        quiet += share < QUIET
+    rounds.sort(key=lambda r: r[0])
+    kept = [samples for _, samples in rounds[: max(quiet, 3)]]
+    return {name: statistics.median([s[name] for s in kept]) for name in contestants}
 
 
-def show(results: list[Result]) -> str:
-    """A table: a row per result, a column per contestant, and the ratio where torch ran."""
-    names = list(dict.fromkeys(n for r in results for n in r.seconds))
-    wide = max((len(r.name) for r in results), default=4)
-    ratios = any(r.ratio() is not None for r in results)
-    head = f"{'':{wide}}" + "".join(f"{n:>14}" for n in names) + ("   torch/ours" if ratios else "")
-    lines = [head]
-    for r in results:
-        scale = {"us": 1e6, "ms": 1e3}[r.unit]
-        line = f"{r.name:{wide}}"
-        for n in names:
-            line += f"{r.seconds[n] * scale:11.2f} {r.unit}" if n in r.seconds else f"{'–':>14}"
-        ratio = r.ratio()
-        lines.append(line + (f"{ratio:13.2f}" if ratio is not None else ""))
-    return "\n".join(lines)
+def _sample(call: Callable[[], Any], n: int, settle: bool) -> float:
+    """Seconds per call, in the state that a call before it leaves."""
+    if settle:
+        _settle()
+        call()
+    start = time.perf_counter()
+    for _ in range(n):
+        call()
+    return (time.perf_counter() - start) / n
+
+
+def _settle() -> None:
+    """Wait until no thread spins: OpenMP's do for 10 ms after their work, OpenBLAS's for 110."""
+    for _ in range(100):
+        used = time.process_time()
+        time.sleep(0.006)  # longer than the ticks in which the system counts
+        if time.process_time() - used < 0.001:
+            return
+
+
+def _used_by_others() -> float:
+    """Seconds of all cores that others have used, the host included; 0 where it is not known."""
+    try:
+        head = Path("/proc/stat").read_text().split("\n", 1)[0]
+    except OSError:
+        return 0.0
+    user, nice, system, _, _, irq, softirq, steal = map(int, head.split()[1:9])
+    ticks = user + nice + system + irq + softirq + steal
+    return ticks / os.sysconf("SC_CLK_TCK") - time.process_time()

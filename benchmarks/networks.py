@@ -1,83 +1,23 @@
-"""Layers and whole training steps, written once for every library with PyTorch's API."""
+"""The networks that are timed, written once for every library with PyTorch's API."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
-import numpy as np
-
-from .measure import Result, in_turn
-
-__all__ = ["layers", "models"]
-
-Step = Callable[[], Any]
+__all__ = ["NETWORKS", "Network"]
 
 
-def layers(libraries: dict[str, ModuleType], batch: int = 64) -> list[Result]:
-    """Milliseconds for forward and backward of one layer, in training mode, float32."""
-    cases: dict[str, tuple[Callable[[Any], Any], tuple[int, ...]]] = {
-        "conv 3x3, 3->16, 32x32": (lambda nn: nn.Conv2d(3, 16, 3, padding=1), (3, 32, 32)),
-        "conv 3x3, 16->16, 32x32": (lambda nn: nn.Conv2d(16, 16, 3, padding=1), (16, 32, 32)),
-        "conv 3x3, 32->32, 16x16": (lambda nn: nn.Conv2d(32, 32, 3, padding=1), (32, 16, 16)),
-        "conv 3x3, 64->64, 8x8": (lambda nn: nn.Conv2d(64, 64, 3, padding=1), (64, 8, 8)),
-        "conv 3x3 / 2, 16->32": (lambda nn: nn.Conv2d(16, 32, 3, 2, 1), (16, 32, 32)),
-        "conv 5x5, 6->16, 14x14": (lambda nn: nn.Conv2d(6, 16, 5), (6, 14, 14)),
-        "conv 1x1, 64->64, 16x16": (lambda nn: nn.Conv2d(64, 64, 1), (64, 16, 16)),
-        "max pool 2x2, 32, 28x28": (lambda nn: nn.MaxPool2d(2), (32, 28, 28)),
-        "avg pool 2x2, 32, 28x28": (lambda nn: nn.AvgPool2d(2), (32, 28, 28)),
-        "batch norm, 32, 28x28": (lambda nn: nn.BatchNorm2d(32), (32, 28, 28)),
-        "relu, 32, 28x28": (lambda nn: nn.ReLU(), (32, 28, 28)),
-        "linear 3136->128": (lambda nn: nn.Linear(3136, 128), (3136,)),
-    }
-    results = []
-    for name, (make, shape) in cases.items():
-        size = (batch, *shape)
-        contestants = {n: _layer_step(lib, make(lib.nn), size) for n, lib in libraries.items()}
-        results.append(Result(name, in_turn(contestants), notes={"batch": batch}))
-    return results
+@dataclass
+class Network:
+    """How a network is made, the shape of its images, and how many are trained on at once."""
 
-
-def _layer_step(lib: ModuleType, layer: Any, shape: tuple[int, ...]) -> Step:
-    rng = np.random.default_rng(0)
-    x = lib.tensor(rng.standard_normal(shape, dtype=np.float32), requires_grad=True)
-    y = layer(x)
-    g = lib.tensor(rng.standard_normal(tuple(y.shape), dtype=np.float32))
-
-    def step() -> None:
-        x.grad = None
-        for p in layer.parameters():
-            p.grad = None
-        layer(x).backward(g)
-
-    return step
-
-
-def models(libraries: dict[str, ModuleType], batch: int = 128) -> list[Result]:
-    """Milliseconds for a training step of a whole network: forward, loss, backward, update."""
-    results = []
-    for name, (make, shape) in NETWORKS.items():
-        size = (batch, *shape)
-        contestants = {n: _train_step(lib, make(lib), size) for n, lib in libraries.items()}
-        seconds = in_turn(contestants, budget=8)
-        rate = {n: round(batch / t) for n, t in seconds.items()}
-        results.append(Result(name, seconds, notes={"batch": batch, "images/s": rate}))
-    return results
-
-
-def _train_step(lib: ModuleType, model: Any, shape: tuple[int, ...]) -> Step:
-    rng = np.random.default_rng(0)
-    x = lib.tensor(rng.standard_normal(shape, dtype=np.float32))
-    target = lib.tensor(rng.integers(0, 10, shape[0]))
-    optimizer = lib.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
-
-    def step() -> None:
-        optimizer.zero_grad()
-        lib.nn.functional.cross_entropy(model(x), target).backward()
-        optimizer.step()
-
-    return step
+    name: str
+    make: Callable[[ModuleType], Any]
+    image: tuple[int, int, int]
+    batch: int = 64
 
 
 def lenet(lib: ModuleType) -> Any:
@@ -91,45 +31,78 @@ def lenet(lib: ModuleType) -> Any:
 
 
 def vgg(lib: ModuleType) -> Any:
-    """Three stages of convolution, normalisation, ReLU and pooling, for 28x28 images."""
+    """Three stages of two 3x3 convolutions and a pooling (VGG, 2015), for 32x32 images."""
     nn = lib.nn
 
     def stages() -> Iterator[Any]:
-        for a, b in ((1, 16), (16, 32), (32, 64)):
-            yield from (nn.Conv2d(a, b, 3, padding=1, bias=False), nn.BatchNorm2d(b), nn.ReLU(),
-                        nn.MaxPool2d(2))
+        for a, b in ((3, 32), (32, 64), (64, 128)):
+            yield from (*_conv(nn, a, b, 3), nn.ReLU(), *_conv(nn, b, b, 3), nn.ReLU())
+            yield nn.MaxPool2d(2)
 
-    return nn.Sequential(*stages(), nn.Flatten(), nn.Linear(576, 10))
+    return nn.Sequential(*stages(), nn.Flatten(), nn.Linear(2048, 10))
+
+
+def separable(lib: ModuleType) -> Any:
+    """Depthwise 3x3 and pointwise convolutions in turn (MobileNet, 2017), for 32x32 images."""
+    nn = lib.nn
+
+    def stages() -> Iterator[Any]:
+        yield from (*_conv(nn, 3, 32, 3), nn.ReLU())
+        for a, b, stride in ((32, 64, 1), (64, 128, 2), (128, 128, 1), (128, 256, 2)):
+            yield from (*_conv(nn, a, a, 3, stride, groups=a), nn.ReLU())
+            yield from (*_conv(nn, a, b, 1), nn.ReLU())
+
+    return nn.Sequential(*stages(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(256, 10))
 
 
 def resnet20(lib: ModuleType) -> Any:
     """The CIFAR network of He et al. (2016), section 4.2, with 1x1 convolutions as projections."""
     nn = lib.nn
-
-    class Block(nn.Module):  # type: ignore[misc,name-defined]
-        def __init__(self, a: int, b: int, stride: int) -> None:
-            super().__init__()
-            self.body = nn.Sequential(
-                nn.Conv2d(a, b, 3, stride, 1, bias=False), nn.BatchNorm2d(b), nn.ReLU(),
-                nn.Conv2d(b, b, 3, 1, 1, bias=False), nn.BatchNorm2d(b),
-            )
-            self.skip = nn.Identity() if a == b else nn.Conv2d(a, b, 1, stride, bias=False)
-
-        def forward(self, x: Any) -> Any:
-            return nn.functional.relu(self.body(x) + self.skip(x))
-
-    blocks = [
-        Block(a if k == 0 else b, b, 2 if k == 0 and a != b else 1)
-        for a, b in ((16, 16), (16, 32), (32, 64)) for k in range(3)
-    ]
     return nn.Sequential(
-        nn.Conv2d(3, 16, 3, padding=1, bias=False), nn.BatchNorm2d(16), nn.ReLU(), *blocks,
+        *_conv(nn, 3, 16, 3), nn.ReLU(),
+        *_stage(nn, 16, 16, 3), *_stage(nn, 16, 32, 3), *_stage(nn, 32, 64, 3),
         nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10),
     )
 
 
-NETWORKS: dict[str, tuple[Callable[[ModuleType], Any], tuple[int, ...]]] = {
-    "LeNet, 28x28": (lenet, (1, 28, 28)),
-    "small VGG, 28x28": (vgg, (1, 28, 28)),
-    "ResNet-20, 32x32": (resnet20, (3, 32, 32)),
-}
+def resnet18(lib: ModuleType) -> Any:
+    """The ImageNet network of He et al. (2016), table 1, for 224x224 images."""
+    nn = lib.nn
+    return nn.Sequential(
+        *_conv(nn, 3, 64, 7, 2), nn.ReLU(), nn.MaxPool2d(3, 2, 1),
+        *_stage(nn, 64, 64, 2), *_stage(nn, 64, 128, 2),
+        *_stage(nn, 128, 256, 2), *_stage(nn, 256, 512, 2),
+        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, 1000),
+    )
+
+
+def _conv(nn: Any, a: int, b: int, k: int, stride: int = 1, groups: int = 1) -> tuple[Any, Any]:
+    conv = nn.Conv2d(a, b, k, stride, k // 2, groups=groups, bias=False)
+    return conv, nn.BatchNorm2d(b)
+
+
+def _stage(nn: Any, a: int, b: int, blocks: int) -> list[Any]:
+    """Residual blocks, the first of which halves the image if it changes the channels."""
+
+    class Block(nn.Module):  # type: ignore[misc]
+        def __init__(self, a: int, b: int) -> None:
+            super().__init__()
+            stride = 1 if a == b else 2
+            self.body = nn.Sequential(
+                *_conv(nn, a, b, 3, stride), nn.ReLU(), *_conv(nn, b, b, 3)
+            )
+            self.skip = nn.Identity() if a == b else nn.Sequential(*_conv(nn, a, b, 1, stride))
+
+        def forward(self, x: Any) -> Any:
+            return nn.functional.relu(self.body(x) + self.skip(x))
+
+    return [Block(a if k == 0 else b, b) for k in range(blocks)]
+
+
+NETWORKS = [
+    Network("LeNet", lenet, (1, 28, 28)),
+    Network("ResNet-20", resnet20, (3, 32, 32)),
+    Network("VGG-small", vgg, (3, 32, 32)),
+    Network("separable", separable, (3, 32, 32)),
+    Network("ResNet-18", resnet18, (3, 224, 224), batch=8),
+]

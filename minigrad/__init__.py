@@ -2,7 +2,7 @@
 
 Tensors and functions stand here, layers in `nn`, optimisers in `optim`, data in `utils.data` and
 `vision`. Importing this loads NumPy and minigrad itself; Numba comes with the first kernel, and
-`vision`, `viz` and `testing` when they are first named.
+`vision`, `viz`, `profiler` and `testing` when they are first named.
 """
 
 # ruff: noqa: F403 - the families of ops say in their own __all__ what is public
@@ -255,7 +255,7 @@ __all__ += ops.shape.__all__
 __all__ += ops.unary.__all__
 __all__ += settings.__all__
 
-_LATER = ("testing", "vision", "viz")
+_LATER = ("profiler", "testing", "vision", "viz")
 
 
 def __getattr__(name: str) -> Any:

@@ -139,6 +139,16 @@ def test_custom_op_checks_its_ops_trains_a_layer_and_reports_the_bug():
     assert rounded(shown) == rounded(said)
 
 
+def test_roofline_prints_the_table_and_draws_it(tmp_path):
+    options = ["--steps", 2, "--batch-size", 8, "--trace", tmp_path / "trace.json"]
+    done = run("roofline.py", *options, "--out", tmp_path / "roofline.png")
+    assert done.returncode == 0, done.stderr
+    for column in ("GFLOP/s", "GB/s", "of peak", "algorithm", "conv2d_weight_grad", "data"):
+        assert column in done.stdout
+    assert (tmp_path / "roofline.png").read_bytes().startswith(b"\x89PNG")
+    assert json.loads((tmp_path / "trace.json").read_text())["traceEvents"]
+
+
 def rounded(text):
     """The words as they are, decimals to five digits: the last ones are the processor's."""
     return re.sub(r"-?\d+\.\d+", lambda m: f"{float(m[0]):.5g}", text)

@@ -48,6 +48,7 @@ ARROWS = {
     "cuda": "amp",
     "jit": "",
     "viz": f"{OPS} nn utils summary",
+    "profiler": f"{OPS} optim",
 }
 # Knots of the core: imported only inside functions, when the whole package is there.
 LATER = {

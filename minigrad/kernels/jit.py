@@ -89,7 +89,10 @@ class Kernel:
             if self._dispatcher is None:
                 import numba
 
-                policy = numba.njit(nogil=True, error_model="numpy", fastmath=set(FASTMATH))
+                policy = numba.njit(
+                    nogil=True, error_model="numpy", fastmath=set(FASTMATH),
+                    no_cfunc_wrapper=True,  # nobody calls by address: a tenth of a first step
+                )
                 made = policy(self.function)
                 if self.keep:
                     made._cache = KernelCache(self.function.__module__, self.__name__)
