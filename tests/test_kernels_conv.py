@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import minigrad
-from minigrad.kernels import conv, correlate, jit
+from minigrad.kernels import blocked, conv, correlate, jit
 from minigrad.kernels.conv_plan import forward_plan
 
 OPS = ("conv2d", "conv2d_input_grad", "conv2d_weight_grad")
@@ -100,10 +100,70 @@ def test_conv2d_and_its_gradients_are_adjoint(layer):
 def test_compiled_conv2d_matches_its_reference(layer):
     x, w, b, g, how = layer
     for fast, slow in zip(
-        all_three(x, w, b, g, how, "direct"), all_three(x, w, b, g, how, "reference"), strict=True
+        all_three(x, w, b, g, how, "runs"), all_three(x, w, b, g, how, "reference"), strict=True
     ):
         close(fast, slow)
         assert fast.flags.carray
+
+
+def check_float32(x, w, b, g, how, algorithm):
+    """Within rounding: 4 times that of a sum of random signs, which pairs of sums stay below."""
+    arrays = [a.astype(np.float32) for a in (x, w, b, g)]
+    exact = all_three(*(a.astype(np.float64) for a in arrays), how, "reference")
+    for fast, slow, terms in zip(all_three(*arrays, how, algorithm), exact, sums_of(x, w, g)):
+        assert fast.dtype == np.float32 and fast.flags.carray
+        tolerance = 4 * np.finfo(np.float32).eps * np.sqrt(terms) * np.abs(slow).max(initial=1)
+        np.testing.assert_allclose(fast, slow, rtol=0, atol=tolerance)
+
+
+def sums_of(x, w, g):
+    """Terms of the longest sum in each of the three results."""
+    f, c, kh, kw = w.shape
+    return c * kh * kw, f * kh * kw, x.shape[0] * g.shape[2] * g.shape[3]
+
+
+@st.composite
+def deep_layers(draw):
+    """As `layers`, with channels around the length of a vector."""
+    x, w, b, g, how = draw(layers())
+    times = draw(st.sampled_from([2, 4, 5, 9]))
+    groups = how[3]
+    rng = np.random.default_rng(0)
+    wide = lambda a, axis: np.concatenate([a] * times, axis)  # noqa: E731
+    w = rng.normal(size=(w.shape[0] * times, w.shape[1] * times, *w.shape[2:]))
+    assert w.shape[0] % groups == 0
+    return wide(x, 1), w, wide(b, 0), wide(g, 1), how
+
+
+@needs_jit
+@small
+@given(deep_layers())
+def test_blocked_conv2d_matches_the_reference(layer):
+    check_float32(*layer, "blocked")
+
+
+@needs_jit
+@small
+@given(deep_layers())
+def test_blocked_conv2d_stays_inside_its_scratch_and_its_outputs(layer):
+    x, w, b, g, how = layer
+    guarded = []
+
+    def surrounded(shape, dtype):
+        size = int(np.prod(shape))
+        whole = np.full(size + 128, np.nan, dtype)
+        whole[:64] = whole[-64:] = 12345.0
+        guarded.append(whole)
+        return whole[64:-64].reshape(shape)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(blocked, "scratch", surrounded)
+        patch.setattr(blocked, "empty", surrounded)
+        arrays = (a.astype(np.float32) for a in (x, w, b, g))
+        results = all_three(*arrays, how, "blocked")
+    for whole in guarded:
+        assert (whole[:64] == 12345.0).all() and (whole[-64:] == 12345.0).all()
+    assert all(np.isfinite(r).all() for r in results)
 
 
 @needs_jit
@@ -122,56 +182,60 @@ def test_compiled_conv2d_stays_inside_its_scratch(layer):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(correlate, "scratch", scratch)
-        results = all_three(x, w, b, g, how, "direct")
+        results = all_three(x, w, b, g, how, "runs")
     for whole in guarded:
         assert (whole[:64] == 12345.0).all() and (whole[-64:] == 12345.0).all()
     assert all(np.isfinite(r).all() for r in results)
 
 
+REAL_LAYERS = [
+    (1, 3, 150, 8, 7, 2, 3, 1),
+    (5, 16, 32, 17, 3, 1, 1, 1),
+    (3, 70, 9, 33, 3, 1, 1, 1),
+    (2, 8, 40, 8, 3, 1, 1, 8),
+    (40, 6, 14, 16, 5, 1, 0, 1),
+    (4, 24, 15, 12, 1, 2, 0, 2),
+    (2, 3, 33, 5, 3, 5, 0, 1),
+    (2, 64, 56, 128, 3, 2, 1, 1),
+    (1, 256, 14, 300, 1, 1, 0, 1),
+]
+
+
 @needs_jit
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize(
-    "n,c,h,f,k,stride,padding,groups",
-    [
-        (1, 3, 150, 8, 7, 2, 3, 1),
-        (5, 16, 32, 17, 3, 1, 1, 1),
-        (3, 70, 9, 33, 3, 1, 1, 1),
-        (2, 8, 40, 8, 3, 1, 1, 8),
-        (40, 6, 14, 16, 5, 1, 0, 1),
-        (4, 24, 15, 12, 1, 2, 0, 2),
-        (2, 3, 33, 5, 3, 5, 0, 1),
-    ],
-)
+@pytest.mark.parametrize("algorithm", ["runs", "blocked"])
+@pytest.mark.parametrize("n,c,h,f,k,stride,padding,groups", REAL_LAYERS)
 def test_compiled_conv2d_matches_its_reference_on_real_layers(
-    dtype, n, c, h, f, k, stride, padding, groups
+    algorithm, n, c, h, f, k, stride, padding, groups
 ):
     rng = np.random.default_rng(1)
-    x = rng.normal(size=(n, c, h, h)).astype(dtype)
-    w = rng.normal(size=(f, c // groups, k, k)).astype(dtype)
-    b = rng.normal(size=f).astype(dtype)
+    out = (h + 2 * padding - k) // stride + 1
+    shapes = ((n, c, h, h), (f, c // groups, k, k), (f,), (n, f, out, out))
+    x, w, b, g = (rng.normal(size=shape) for shape in shapes)
     how = ((stride, stride), (padding, padding), (1, 1), groups)
-    g = rng.normal(size=conv.conv2d(x, w, b, *how).shape).astype(dtype)
-    exact = [a.astype(np.float64) for a in (x, w, b, g)]
-    for fast, slow in zip(
-        all_three(x, w, b, g, how, "direct"), all_three(*exact, how, "reference"), strict=True
-    ):
-        assert fast.dtype == dtype
-        terms = max(c // groups * k * k, n * g.shape[2] * g.shape[3], f * k * k)
-        tolerance = 4 * np.finfo(dtype).eps * np.sqrt(terms) * max(1, np.abs(slow).max())
-        np.testing.assert_allclose(fast, slow, rtol=0, atol=tolerance)
+    check_float32(x, w, b, g, how, algorithm)
+    if algorithm == "runs":
+        for fast, slow in zip(
+            all_three(x, w, b, g, how, "runs"),
+            all_three(x, w, b, g, how, "reference"),
+            strict=True,
+        ):
+            close(fast, slow)
 
 
-def test_conv2d_has_the_same_bits_on_any_number_of_threads():
+@needs_jit
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("algorithm", ["runs", "blocked"])
+def test_conv2d_has_the_same_bits_on_any_number_of_threads(algorithm, stride):
     rng = np.random.default_rng(2)
     x = rng.normal(size=(9, 8, 20, 20)).astype(np.float32)
     w, b = rng.normal(size=(12, 8, 3, 3)).astype(np.float32), np.ones(12, np.float32)
-    g = rng.normal(size=(9, 12, 20, 20)).astype(np.float32)
-    how = ((1, 1), (1, 1), (1, 1), 1)
+    g = rng.normal(size=(9, 12, 20 // stride, 20 // stride)).astype(np.float32)
+    how = ((stride, stride), (1, 1), (1, 1), 1)
     before, bits = jit.get_num_threads(), []
     try:
         for threads in (1, 2, 4):
             jit.set_num_threads(threads)
-            bits.append([r.tobytes() for r in all_three(x, w, b, g, how)])
+            bits.append([r.tobytes() for r in all_three(x, w, b, g, how, algorithm)])
     finally:
         jit.set_num_threads(before)
     assert bits[0] == bits[1] == bits[2]
@@ -235,21 +299,23 @@ def test_set_conv_algorithm_decides_for_what_winograd_serves():
     layer = ((1, 1), (1, 1), (1, 1), 1)
 
     def chosen(k=(3, 3), layer=layer, dtype=np.float32, c=16):
-        return conv.choose("conv2d", (1, c, 8, 8), (c, c, *k), *layer, np.dtype(dtype), True)
+        w_shape = (c, c // layer[3], *k)
+        return conv.choose("conv2d", (1, c, 8, 8), w_shape, *layer, np.dtype(dtype), True)
 
     assert conv.get_conv_algorithm() == "auto"
-    assert chosen() == "winograd" and chosen(c=3) == "direct"
+    assert chosen() == "winograd" and chosen(c=3) == "runs"
     try:
         minigrad.set_conv_algorithm("direct")
-        assert chosen() == "direct"
+        assert chosen() == "blocked"
         minigrad.set_conv_algorithm("winograd")
         assert chosen(c=3) == "winograd"
-        assert chosen(dtype=np.float64) == "direct"
-        assert chosen(k=(5, 5)) == "direct"
-        assert chosen(layer=((2, 2), (1, 1), (1, 1), 1)) == "direct"
-        assert chosen(layer=((1, 1), (3, 3), (1, 1), 1)) == "direct"
-        assert chosen(layer=((1, 1), (1, 1), (2, 2), 1)) == "direct"
-        assert chosen(layer=((1, 1), (1, 1), (1, 1), 4)) == "direct"
+        assert chosen(dtype=np.float64) == "runs"
+        assert chosen(k=(5, 5)) == "blocked"
+        assert chosen(layer=((2, 2), (1, 1), (1, 1), 1)) == "blocked"
+        assert chosen(layer=((1, 1), (3, 3), (1, 1), 1)) == "blocked"
+        assert chosen(layer=((1, 1), (1, 1), (2, 2), 1)) == "blocked"
+        assert chosen(layer=((1, 1), (1, 1), (1, 1), 2)) == "blocked"
+        assert chosen(layer=((1, 1), (1, 1), (1, 1), 4)) == "runs"
     finally:
         minigrad.set_conv_algorithm("auto")
     with pytest.raises(ValueError, match=r"name must be 'auto', 'direct' or 'winograd'; got name"):

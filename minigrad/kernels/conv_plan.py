@@ -18,7 +18,7 @@ from minigrad.kernels.tiles import DOT_TAPS, max_rows, pixels
 Pair = tuple[int, int]
 Ints = NDArray[np.int64]
 
-__all__ = ["Plan", "forward_plan", "input_grad_plan", "weight_grad_plan"]
+__all__ = ["Plan", "forward_plan", "input_grad_plan", "taps_of_phases", "weight_grad_plan"]
 
 # Bytes of scratch per chunk, which should stay in L2. Measured with a 2 MB L2, float32: of products
 # 128 KB costs 15 to 45 % and 256 to 2048 KB are alike; a weight gradient of 512 channels takes
@@ -101,8 +101,8 @@ def input_grad_plan(
 ) -> Plan:  # fmt: skip
     # Tap (u, v) carries g[q + e] to input row q·SH + r where r + PH − u·DH = e·SH.
     met: dict[Pair, list[tuple[int, int, int]]] = {}
-    row_taps = _taps_of_phases(hw[0], k[0], stride[0], padding[0], dilation[0])
-    col_taps = _taps_of_phases(hw[1], k[1], stride[1], padding[1], dilation[1])
+    row_taps = taps_of_phases(hw[0], k[0], stride[0], padding[0], dilation[0])
+    col_taps = taps_of_phases(hw[1], k[1], stride[1], padding[1], dilation[1])
     for r, rows_met in row_taps.items():
         for s, cols_met in col_taps.items():
             met[r, s] = [(u * k[1] + v, e, d) for u, e in rows_met for v, d in cols_met]
@@ -121,7 +121,7 @@ def input_grad_plan(
     )  # fmt: skip
 
 
-def _taps_of_phases(
+def taps_of_phases(
     size: int, k: int, stride: int, padding: int, dilation: int
 ) -> dict[int, list[Pair]]:
     """For each phase r of one axis that a tap u meets, these taps with (r + P − u·D) / S."""

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from minigrad.kernels import threads
 from minigrad.kernels.cache import KernelCache
 from minigrad.kernels.threads import get_num_threads, parallel, scratch, set_num_threads
 
@@ -49,7 +50,12 @@ def jit_enabled() -> bool:
     They do not with `MINIGRAD_JIT=0` in the environment, or where Numba cannot be imported. It is
     found out once, when the first kernel runs.
     """
-    return os.environ.get("MINIGRAD_JIT", "1") != "0" and _numba_works()
+    if os.environ.get("MINIGRAD_JIT", "1") == "0" or not _numba_works():
+        return False
+    from minigrad.kernels.spin import spin
+
+    threads.spin = spin
+    return True
 
 
 def use_jit(x: NDArray[Any], *others: NDArray[Any] | None) -> bool:

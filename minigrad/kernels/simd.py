@@ -32,7 +32,7 @@ def lanes(dtype: np.dtype) -> int:
 
 
 def intrinsic_of(emit: Any, *types_: Any) -> Any:
-    """What a Numba intrinsic returns: emit(builder, *values), arrays as pointers, numbers as intp."""
+    """A Numba intrinsic's result: emit(builder, *values), arrays as pointers, numbers as intp."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         from numba.core import cgutils

@@ -13,6 +13,7 @@ import math
 import os
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 
@@ -20,6 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = ["get_num_threads", "parallel", "scratch", "set_num_threads"]
+
+# Turns that a thread spins before it sleeps, some 1 to 5 ms, and what spins: `jit` puts a compiled
+# wait here when the first kernel runs. Python's own would hold the interpreter's lock.
+SPIN = 100_000
+spin: Callable[[NDArray[np.int64], int, int], object] | None = None
 
 # Below this many elementary operations waking a thread costs more than it saves: a sleeping thread
 # begins some 50 us after it is called.
@@ -87,8 +93,10 @@ _local = threading.local()
 class _Job:
     """One parallel call: the ranges still to do, and who is at it."""
 
-    def __init__(self, fn: Callable[[int, int], object], chunks: int, threads: int) -> None:
-        self.fn, self.chunks, self.threads = fn, chunks, threads
+    def __init__(
+        self, fn: Callable[[int, int], object], chunks: int, threads: int, spins: bool
+    ) -> None:
+        self.fn, self.chunks, self.threads, self.spins = fn, chunks, threads, spins
         self.next = 0
         self.running = 0
         self.closed = False
@@ -96,6 +104,7 @@ class _Job:
         self.lock = threading.Lock()
         self.idle = threading.Lock()  # held while a worker is at it
         self.idle.acquire()
+        self.over = np.zeros(1, np.int64)  # 1 when `idle` was released
 
     def work(self) -> None:
         """Take ranges, large ones first, until none is left."""
@@ -125,6 +134,7 @@ class _Job:
             self.running -= 1
             if self.closed and self.running == 0:
                 self.idle.release()
+                self.over[0] = 1
 
     def finish(self) -> None:
         """Wait for the workers that are at it, let no other begin, and raise what they raised."""
@@ -135,6 +145,8 @@ class _Job:
                     self.closed = True
                     if self.running == 0:
                         break
+                if spin is not None and self.spins:
+                    spin(self.over, 0, SPIN)
                 self.idle.acquire()
             except BaseException as error:  # Ctrl-C: the workers still write to our arrays
                 interrupt = error
@@ -148,7 +160,9 @@ class _Worker:
         self.pool = pool
         self.go = threading.Lock()
         self.go.acquire()
-        threading.Thread(target=self.loop, name="minigrad-kernel", daemon=True).start()
+        self.seen = int(pool.calls[0])
+        self.thread = threading.Thread(target=self.loop, name="minigrad-kernel", daemon=True)
+        self.thread.start()
 
     def call(self) -> None:
         # The worker reads `pool.job` after it has acquired `go`, so no call is lost.
@@ -156,8 +170,12 @@ class _Worker:
             self.go.release()
 
     def loop(self) -> None:
+        calls = self.pool.calls
         while True:
+            if spin is not None and self.pool.spins:
+                spin(calls, self.seen, SPIN)
             self.go.acquire()
+            self.seen = int(calls[0])
             job = self.pool.job
             if self.pool.closed:
                 return
@@ -171,12 +189,17 @@ class _Pool:
         self.busy = threading.Lock()
         self.job: _Job | None = None
         self.closed = False
+        self.calls = np.zeros(1, np.int64)  # counted up when there is something to do
+        self.cpu = -1  # where the workers are not
+        self.spins = threads <= _cpus()  # else it would take the time of one that works
         self.workers = [_Worker(self) for _ in range(threads - 1)]
 
     def run(self, fn: Callable[[int, int], object], chunks: int) -> None:
         threads = min(len(self.workers) + 1, chunks)
-        self.job = job = _Job(fn, chunks, threads)
+        self.job = job = _Job(fn, chunks, threads, self.spins)
         try:
+            self._part()
+            self.calls += 1
             for worker in self.workers[: threads - 1]:
                 worker.call()
             job.work()
@@ -184,9 +207,26 @@ class _Pool:
             self.job = None
             job.finish()
 
+    def _part(self) -> None:
+        """Keep the workers off the caller's processor.
+
+        The system often wakes a thread where the one that calls it runs, and lets both share that
+        processor for tens of milliseconds.
+        """
+        cpu = _current_cpu()
+        if cpu == self.cpu or not self.spins:
+            return
+        self.cpu = cpu
+        others = os.sched_getaffinity(0) - {cpu}
+        for worker in self.workers:
+            with suppress(OSError):
+                if others and worker.thread.native_id is not None:
+                    os.sched_setaffinity(worker.thread.native_id, others)
+
     def close(self) -> None:
         with self.busy:  # let a running job finish
             self.closed = True
+            self.calls += 1
             for worker in self.workers:
                 worker.call()
 
@@ -222,6 +262,18 @@ def _after_fork() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
+
+
+def _find_current_cpu() -> Callable[[], int]:
+    if hasattr(os, "sched_setaffinity"):
+        with suppress(OSError, AttributeError):
+            function = ctypes.CDLL(None).sched_getcpu
+            function.argtypes, function.restype = (), ctypes.c_int
+            return function
+    return lambda: -1
+
+
+_current_cpu = _find_current_cpu()
 
 
 def _cpus() -> int:

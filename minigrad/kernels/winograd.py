@@ -22,9 +22,9 @@ from numpy import empty
 from numpy.typing import NDArray
 
 from minigrad.kernels.jit import dense, kernel, parallel, scratch
+from minigrad.kernels.panels import panel_product, panel_sums
 from minigrad.kernels.simd import lanes
 from minigrad.kernels.winograd_plan import Plan, Tiling, input_tiling, weight_tiling
-from minigrad.kernels.winograd_simd import panel_product, tile_sums
 from minigrad.kernels.winograd_tiles import (
     clear_borders,
     cotangent_tiles,
@@ -109,8 +109,8 @@ def _correlate(x: Array, w: Array, b: Array | None, padding: Pair, turned: bool)
     def products(start: int, stop: int) -> None:
         work = scratch(plan.scratch, F32)
         winograd_products(
-            start, stop, flat_x, v, flat_w, turned, u, bias, flat_y, plan.read_table,
-            plan.write_table, plan.sizes, work,
+            start, stop, flat_x, v, flat_w, turned, u, bias, flat_y, plan.blocks,
+            plan.read_table, plan.write_table, plan.sizes, work,
         )  # fmt: skip
 
     if plan.deep:
@@ -165,8 +165,9 @@ def all_points(start, stop, x, cotangent, table, v, p: Tiling, strip):
 
 @kernel
 def winograd_products(
-    start, stop, x, deep_v, w, turned, made_u, bias, y, read_table, write_table, p: Tiling, work
-):
+    start, stop, x, deep_v, w, turned, made_u, bias, y, blocks, read_table,
+    write_table, p: Tiling, work,
+):  # fmt: skip
     """Chunks start..stop of a correlation: rows of tiles, or groups of filters if p.deep."""
     width, cap = p.width, p.block * p.tw
     k_stride, c_stride = (9, p.k * 9) if turned else (p.c * 9, 9)
@@ -174,6 +175,7 @@ def winograd_products(
     strip = work[36 * p.m_point : 36 * p.m_point + p.strip]
     rest = work[36 * p.m_point + p.strip :]
     v, u = (deep_v, rest) if p.deep else (rest, made_u)
+    zeros = np.zeros(2 * width, x.dtype)
     for chunk in range(start, stop):
         if p.deep:
             first, last = 0, p.tile_rows
@@ -206,10 +208,10 @@ def winograd_products(
                         for panel in range(panels):
                             rows = tiles // panels + (panel < tiles % panels)
                             panel_product(
-                                v, point * p.v_point + (c0 * cap + t) * width, cap * width,
-                                channels, u, point * p.u_point + u_at + k * p.u_block, p.u_block,
+                                v, point * p.v_point + t * width, blocks, c0, channels, width,
+                                u, point * p.u_point + u_at + k * p.u_block, p.u_block,
                                 m, point * p.m_point + (k * cap + t) * width, cap * width,
-                                c0 == 0, rows, vectors,
+                                zeros, 0, c0 == 0, rows, vectors,
                             )  # fmt: skip
                             t += rows
             for k in range(here):
@@ -240,9 +242,9 @@ def winograd_sums(start, stop, x, g, sums, read_table, write_table, p: Tiling, w
             for point in range(36):
                 for k in range(p.filter_blocks):
                     for c in range(p.channel_blocks):
-                        tile_sums(
-                            v, point * p.v_point + c * cap * width,
-                            m, point * p.m_point + k * cap * width, (last - first) * p.tw,
+                        panel_sums(
+                            v, point * p.v_point + c * cap * width, 0,
+                            m, point * p.m_point + k * cap * width, 0, 1, (last - first) * p.tw,
                             u, point * p.u_point + k * p.u_block + c * width * width,
                             step == begin,
                         )  # fmt: skip
@@ -250,7 +252,7 @@ def winograd_sums(start, stop, x, g, sums, read_table, write_table, p: Tiling, w
 
 @kernel
 def filter_grads(start, stop, sums, gw, p: Tiling, taps):
-    """gw = Gᵀ (the partial sums' sum) G of blocks of filters start..stop; sums[0] is overwritten."""
+    """gw = Gᵀ (the sum of `sums`) G of blocks of filters start..stop; sums[0] is overwritten."""
     for block in range(start, stop):
         for point in range(36):
             at = point * p.u_point + block * p.u_block
@@ -273,9 +275,9 @@ def winograd_deep_sums(start, stop, v, m, gw, p: Tiling, work):
         for c in range(p.channel_blocks):
             for point in range(36):
                 for k in range(k0, k1):
-                    tile_sums(
-                        v, point * p.v_point + c * tiles * width,
-                        m, point * p.m_point + k * tiles * width, tiles,
+                    panel_sums(
+                        v, point * p.v_point + c * tiles * width, 0,
+                        m, point * p.m_point + k * tiles * width, 0, 1, tiles,
                         u, point * p.u_point + (k - k0) * p.u_block, True,
                     )  # fmt: skip
             for k in range(k0, k1):

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from minigrad.kernels.panels import panel_rows
 from minigrad.kernels.simd import lanes
-from minigrad.kernels.winograd_simd import panel_rows
 
 Pair = tuple[int, int]
 Ints = NDArray[np.int64]
@@ -69,6 +69,7 @@ class Plan:
     work: float  # elementary operations
     scratch: int  # elements
     strip: int
+    blocks: Ints  # place in V of each block of channels
     read_table: Ints  # place in the strip of each pixel of a run of input rows
     write_table: Ints  # the same for outputs
     parts: int
@@ -128,6 +129,7 @@ def _plan(n: int, c: int, hw: Pair, k: int, padding: Pair, sums: bool) -> Plan:
     return Plan(
         sizes=sizes, out_hw=(oh, ow), deep=deep, chunks=chunks if oh and ow else 0,
         work=2.0 * n * oh * ow * c * k * 9 / 4, scratch=scratch, strip=strip, parts=parts,
+        blocks=np.arange(cb) * (block * tw * width),
         read_table=_places(strip_rows, w, pitch, width),
         write_table=_places(4 * high, ow, 4 * tw * width, width),
     )  # fmt: skip

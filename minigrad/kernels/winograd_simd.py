@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from minigrad.kernels.jit import intrinsic
-from minigrad.kernels.simd import Lanes, Value, at, intrinsic_of, loop, switch, vector_bytes
+from minigrad.kernels.simd import Lanes, Value, at, intrinsic_of
 
 __all__ = [
     "along_both",
@@ -23,17 +23,12 @@ __all__ = [
     "filter_cotangent",
     "filter_points",
     "input_points",
-    "load_transposed",
     "output_values",
-    "panel_product",
-    "panel_rows",
-    "store_transposed",
     "tile_cotangent",
     "tile_filter",
     "tile_filter_grad",
     "tile_input",
     "tile_output",
-    "tile_sums",
 ]
 
 A, B = 0.5**0.5, 2.0**0.5
@@ -115,7 +110,7 @@ def tile_filter(typingctx, w, w_at, u, u_at, u_point):
 
 @intrinsic
 def tile_output(typingctx, m, m_at, m_point, bias, bias_at, y, y_at, y_row):
-    """The 4x4 outputs at y[y_at], rows y_row apart, from the products m[m_at + p·m_point], + bias."""
+    """The 4x4 outputs at y[y_at], rows y_row apart, of the products m[m_at + p·m_point]; + bias."""
     return intrinsic_of(_tile_output, m, m_at, m_point, bias, bias_at, y, y_at, y_row)
 
 
@@ -182,160 +177,3 @@ def _write_points(b: Any, lanes: Lanes, tile: list[list[Any]], start: Any, point
     values = [value for line in tile for value in line]
     for value, pointer in zip(values, _rows(b, start, point, 36), strict=True):
         lanes.store(value.value, pointer)
-
-
-# Products: panels of tiles times vectors of filters, per point.
-
-
-def panel_rows(vectors: int) -> int:
-    """Tiles in a panel whose sums stay in registers, for 1 or 2 vectors of filters.
-
-    AVX2 has 16 registers, AVX-512 and ARM have 32; one vector needs 8 to 10 sums to hide the
-    latency of a multiply-add.
-    """
-    if vector_bytes() == 32:
-        return 12 if vectors == 1 else 6
-    return 14
-
-
-@intrinsic
-def panel_product(
-    typingctx, v, v_at, v_block, blocks, u, u_at, u_block, m, m_at, m_block, first, rows, vectors
-):
-    """m[m_at + j·m_block + r·L + l] (+)= sum_{c} v[.. + r·L + c] · u[u_at + j·u_block + c·L + l].
-
-    Channels come in blocks of L, the vector's length, v_block apart in v. For r < rows <=
-    panel_rows(vectors) and j < vectors <= 2. `first` overwrites what stood in m.
-    """
-    return intrinsic_of(
-        _panel_product, v, v_at, v_block, blocks, u, u_at, u_block, m, m_at, m_block, first, rows,
-        vectors,
-    )  # fmt: skip
-
-
-@intrinsic
-def tile_sums(typingctx, v, v_at, m, m_at, tiles, u, u_at, first):
-    """u[u_at + c·L + l] (+)= sum_{t<tiles} v[v_at + t·L + c] · m[m_at + t·L + l], c and l < L."""
-    return intrinsic_of(_tile_sums, v, v_at, m, m_at, tiles, u, u_at, first)
-
-
-UNROLL = 4  # channels per turn of the product's loop
-
-
-def _panel_product(
-    b: Any, v: Any, v_at: Any, v_block: Any, blocks: Any, u: Any, u_at: Any, u_block: Any,
-    m: Any, m_at: Any, m_block: Any, first: Any, rows: Any, vectors: Any,
-) -> None:  # fmt: skip
-    lanes = Lanes(b, v)
-    width, index = lanes.width, rows.type
-    v, u, m = at(b, v, v_at), at(b, u, u_at), at(b, m, m_at)
-    fresh = b.icmp_signed("!=", first, index(0))
-
-    def panel(count: int, many: int) -> None:
-        outs = [
-            [at(b, m, b.mul(m_block, index(j)), r * width) for j in range(many)]
-            for r in range(count)
-        ]
-        sums = [b.select(fresh, lanes.zero, lanes.load(p)) for row in outs for p in row]
-
-        def block(k: Any, sums: list[Any]) -> list[Any]:
-            v_here = at(b, v, b.mul(k, v_block))
-            u_here = at(b, u, b.mul(k, index(width * width)))
-
-            def channels(c: Any, sums: list[Any]) -> list[Any]:
-                vs, us = at(b, v_here, c), at(b, u_here, b.mul(c, index(width)))
-                for step in range(UNROLL):
-                    filters = [
-                        lanes.load(at(b, us, b.mul(u_block, index(j)), step * width))
-                        for j in range(many)
-                    ]
-                    new = []
-                    for r in range(count):
-                        pixel = lanes.spread(b.load(at(b, vs, r * width + step)))
-                        new += [
-                            lanes.fma(pixel, filters[j], sums[r * many + j]) for j in range(many)
-                        ]
-                    sums = new
-                return sums
-
-            return loop(b, index(width), UNROLL, sums, channels)
-
-        sums = loop(b, blocks, 1, sums, block)
-        for pointer, value in zip([p for row in outs for p in row], sums, strict=True):
-            lanes.store(value, pointer)
-
-    limit = max(panel_rows(1), panel_rows(2))
-
-    def numbered(case: int) -> None:
-        many = 1 if case <= limit else 2
-        count = case - (many - 1) * limit
-        if count <= panel_rows(many):
-            panel(count, many)
-
-    case = b.add(rows, b.mul(b.sub(vectors, index(1)), index(limit)))
-    switch(b, case, 2 * limit, numbered)
-
-
-def _tile_sums(
-    b: Any, v: Any, v_at: Any, m: Any, m_at: Any, tiles: Any, u: Any, u_at: Any, first: Any
-) -> None:
-    lanes = Lanes(b, v)
-    width, index = lanes.width, tiles.type
-    v, m, u = at(b, v, v_at), at(b, m, m_at), at(b, u, u_at)
-    fresh = b.icmp_signed("!=", first, index(0))
-    outs = [at(b, u, r * width) for r in range(width)]
-    sums = [b.select(fresh, lanes.zero, lanes.load(p)) for p in outs]
-
-    def tile(t: Any, sums: list[Any]) -> list[Any]:
-        here = b.mul(t, index(width))
-        cotangent, vs = lanes.load(at(b, m, here)), at(b, v, here)
-        return [
-            lanes.fma(lanes.spread(b.load(at(b, vs, r))), cotangent, s) for r, s in enumerate(sums)
-        ]
-
-    for pointer, value in zip(outs, loop(b, tiles, 1, sums, tile), strict=True):
-        lanes.store(value, pointer)
-
-
-# Between pixels in a row (NCHW) and channels in a vector.
-
-
-@intrinsic
-def load_transposed(typingctx, x, x_at, x_row, count, y, y_at, table, p):
-    """y[y_at + table[p + j] + l] = x[x_at + l·x_row + p + j] for j, l < L; 0 for l >= count."""
-    return intrinsic_of(_load_transposed, x, x_at, x_row, count, y, y_at, table, p)
-
-
-@intrinsic
-def store_transposed(typingctx, x, x_at, table, p, y, y_at, y_row, count):
-    """y[y_at + l·y_row + p + j] = x[x_at + table[p + j] + l] for j < L, l < count."""
-    return intrinsic_of(_store_transposed, x, x_at, table, p, y, y_at, y_row, count)
-
-
-def _load_transposed(
-    b: Any, x: Any, x_at: Any, x_row: Any, count: Any, y: Any, y_at: Any, table: Any, p: Any
-) -> None:
-    lanes = Lanes(b, x)
-    start, places, y = at(b, x, x_at, p), at(b, table, p), at(b, y, y_at)
-    rows = []
-    for i in range(lanes.width):
-        inside = b.icmp_signed(">", count, count.type(i))
-        pointer = at(b, start, b.mul(x_row, b.select(inside, count.type(i), count.type(0))))
-        rows.append(b.select(inside, lanes.load(pointer), lanes.zero))
-    for j, column in enumerate(lanes.transpose(rows)):
-        lanes.store(column, at(b, y, b.load(at(b, places, j))))
-
-
-def _store_transposed(
-    b: Any, x: Any, x_at: Any, table: Any, p: Any, y: Any, y_at: Any, y_row: Any, count: Any
-) -> None:
-    from numba.core import cgutils
-
-    lanes = Lanes(b, x)
-    x, places, start = at(b, x, x_at), at(b, table, p), at(b, y, y_at, p)
-    nowhere = b.bitcast(cgutils.alloca_once(b, lanes.type), y.type)
-    columns = [lanes.load(at(b, x, b.load(at(b, places, j)))) for j in range(lanes.width)]
-    for i, row in enumerate(lanes.transpose(columns)):
-        inside = b.icmp_signed(">", count, count.type(i))
-        pointer = at(b, start, b.mul(y_row, count.type(i)))
-        lanes.store(row, b.select(inside, pointer, nowhere))

@@ -6,9 +6,8 @@ Numba code that the kernels of `winograd` are put together from; `p` is their `T
 from __future__ import annotations
 
 from minigrad.kernels.jit import helper
+from minigrad.kernels.panels import read_strip, write_strip
 from minigrad.kernels.winograd_simd import (
-    load_transposed,
-    store_transposed,
     tile_cotangent,
     tile_filter,
     tile_filter_grad,
@@ -65,31 +64,6 @@ def clear_borders(strip, rows, pitch, before, inside):
 
 
 @helper
-def _read_strip(src, plane, stride, count, run, table, strip, at, width):
-    """Transpose runs of pixels of `count` channels into places of a strip."""
-    if run >= width:
-        for q in range(0, run, width):
-            load_transposed(src, plane, stride, count, strip, at, table, min(q, run - width))
-        return
-    for q in range(run):
-        for lane in range(width):
-            value = src[plane + lane * stride + q] if lane < count else src.dtype.type(0)
-            strip[at + table[q] + lane] = value
-
-
-@helper
-def _write_strip(strip, at, table, run, dst, plane, stride, count, width):
-    """The inverse: from places of a strip to runs of pixels of `count` channels."""
-    if run >= width:
-        for q in range(0, run, width):
-            store_transposed(strip, at, table, min(q, run - width), dst, plane, stride, count)
-        return
-    for q in range(run):
-        for lane in range(count):
-            dst[plane + lane * stride + q] = strip[at + table[q] + lane]
-
-
-@helper
 def input_tiles(x, block, first, last, p, table, v, v_at, strip):
     """The points of the input tiles of tile rows first..last, one block of channels."""
     width = p.width
@@ -104,7 +78,7 @@ def input_tiles(x, block, first, last, p, table, v, v_at, strip):
         strip[: above * p.pitch] = 0
         strip[(above + r1 - r0) * p.pitch : rows * p.pitch] = 0
         plane = (n * p.c + block * width) * p.h * p.w + r0 * p.w
-        _read_strip(x, plane, p.h * p.w, min(width, p.c - block * width), (r1 - r0) * p.w, table,
+        read_strip(x, plane, p.h * p.w, min(width, p.c - block * width), (r1 - r0) * p.w, table,
                     strip, above * p.pitch + p.pad_w * width, width)  # fmt: skip
         for i in range(i1 - i0):
             for j in range(p.tw):
@@ -130,7 +104,7 @@ def output_tiles(m, m_at, bias, block, first, last, p, table, strip, y):
                 t += 1
         plane = (n * p.k + block * width) * p.oh * p.ow + 4 * i0 * p.ow
         run = (min(4 * i1, p.oh) - 4 * i0) * p.ow
-        _write_strip(strip, 0, table, run, y, plane, p.oh * p.ow, min(width, p.k - block * width),
+        write_strip(strip, 0, table, run, y, plane, p.oh * p.ow, min(width, p.k - block * width),
                      width)  # fmt: skip
         row += i1 - i0
 
@@ -147,7 +121,7 @@ def cotangent_tiles(g, block, first, last, p, table, v, v_at, strip):
         r1 = min(4 * i1, p.oh)
         plane = (n * p.k + block * width) * p.oh * p.ow + 4 * i0 * p.ow
         strip[(r1 - 4 * i0) * pitch : 4 * (i1 - i0) * pitch] = 0
-        _read_strip(g, plane, p.oh * p.ow, min(width, p.k - block * width), (r1 - 4 * i0) * p.ow,
+        read_strip(g, plane, p.oh * p.ow, min(width, p.k - block * width), (r1 - 4 * i0) * p.ow,
                     table, strip, 0, width)  # fmt: skip
         for i in range(i1 - i0):
             for j in range(p.tw):

@@ -1,0 +1,234 @@
+"""Direct convolution over blocks of channels, for any window, stride, padding, dilation, groups.
+
+    y[pixel, L filters] = sum over taps, channels of x[pixel at tap, channel] · w[L filters]
+
+A chunk is some rows of outputs of one image. Its sources are transposed into a strip in L2, so that
+a pixel's L channels are one vector; then up to 14 neighbouring pixels by 2 vectors of filters are
+summed in registers over all taps and channels (`panels`), and transposed back. A table of places
+turns every tap of the window, every stride and every phase of an input gradient into an offset: no
+im2col. What limits it: multiply-adds, and below some 16 channels or filters the unused lanes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy import empty
+from numpy.typing import NDArray
+
+from minigrad.kernels.blocked_plan import Blocking, Plan, forward_blocking, input_grad_blocking
+from minigrad.kernels.jit import dense, helper, kernel, parallel, scratch
+from minigrad.kernels.panels import panel_product, panel_sums, read_strip, write_strip
+
+Pair = tuple[int, int]
+Array = NDArray[np.float32]
+
+__all__ = ["blocked", "blocked_input_grad", "blocked_weight_grad"]
+
+F32 = np.dtype(np.float32)
+
+
+def blocked(
+    x: Array, w: Array, b: Array | None, stride: Pair, padding: Pair, dilation: Pair, groups: int
+) -> Array:
+    """`conv2d` on float32."""
+    (n, c, *hw), (k, _, *window) = x.shape, w.shape
+    plan = forward_blocking(n, c, tuple(hw), k, tuple(window), stride, padding, dilation, groups)
+    return _run(plan, x, w, b, turned=False)
+
+
+def blocked_input_grad(
+    g: Array, w: Array, input_hw: Pair, stride: Pair, padding: Pair, dilation: Pair, groups: int
+) -> Array:
+    """`conv2d_input_grad` on float32."""
+    (n, k, *out), (_, c, *window) = g.shape, w.shape
+    plan = input_grad_blocking(
+        n, c * groups, input_hw, k, tuple(window), tuple(out), stride, padding, dilation, groups
+    )
+    return _run(plan, g, w, None, turned=True)
+
+
+def blocked_weight_grad(
+    g: Array, x: Array, kernel_hw: Pair, stride: Pair, padding: Pair, dilation: Pair, groups: int
+) -> Array:
+    """`conv2d_weight_grad` on float32."""
+    (n, k), (_, c, *hw) = g.shape[:2], x.shape
+    plan = forward_blocking(n, c, tuple(hw), k, kernel_hw, stride, padding, dilation, groups)
+    p = plan.sizes
+    if not plan.chunks:
+        return np.zeros((k, c // groups, *kernel_hw), x.dtype)
+    sums = empty(
+        (p.parts, groups * p.filter_blocks, p.taps * p.channel_blocks * p.width**2), x.dtype
+    )
+    gw = empty((k, c // groups, *kernel_hw), x.dtype)
+    flat_x, flat_g, flat_gw = dense(x).reshape(-1), dense(g).reshape(-1), gw.reshape(-1)
+    tables = plan.table, plan.read_table, plan.write_table
+
+    def products(start: int, stop: int) -> None:
+        blocked_sums(start, stop, flat_x, flat_g, sums, *tables, p, scratch(plan.scratch, F32))
+
+    def weights(start: int, stop: int) -> None:
+        blocked_filter_grads(start, stop, sums, flat_gw, p)
+
+    parallel(products, p.parts, plan.work)
+    parallel(weights, groups * p.filter_blocks, 2.0 * sums.size)
+    return gw
+
+
+def _run(plan: Plan, x: Array, w: Array, b: Array | None, turned: bool) -> Array:
+    p = plan.sizes
+    y = empty((x.shape[0], p.groups * p.k, p.oh, p.ow), x.dtype)
+    u = empty((plan.u_size,), x.dtype)
+    bias = np.zeros((p.groups, (p.filter_blocks + 1) * p.width), x.dtype)
+    if b is not None:
+        bias[:, : p.k] = b.reshape(p.groups, p.k)
+    flat_x, flat_w, flat_y = dense(x).reshape(-1), dense(w).reshape(-1), y.reshape(-1)
+
+    def filters(start: int, stop: int) -> None:
+        blocked_filters(start, stop, flat_w, turned, plan.phases, plan.tap_index, u, p)
+
+    def products(start: int, stop: int) -> None:
+        blocked_products(
+            start, stop, flat_x, u, bias, flat_y, plan.phases, plan.table, plan.read_table,
+            plan.write_table, p, scratch(plan.scratch, F32),
+        )  # fmt: skip
+
+    parallel(filters, p.groups * p.filter_blocks, 4.0 * u.size)
+    parallel(products, plan.chunks, plan.work)
+    return y
+
+
+@kernel
+def blocked_filters(start, stop, w, turned, phases, tap_index, u, p: Blocking):
+    """U [group][phase][block of filters][tap][channel][L], blocks start..stop of all groups."""
+    width = p.width
+    # The filter of output k and input c begins at w[k·k_stride + c·c_stride].
+    k_stride, c_stride = (p.taps, p.k * p.taps) if turned else (p.c * p.taps, p.taps)
+    inner = p.channel_blocks * p.depth
+    size = p.filter_blocks * len(tap_index) * inner * width
+    for at in range(start, stop):
+        group, block = at // p.filter_blocks, at % p.filter_blocks
+        many = min(width, p.k - block * width)
+        source = group * p.k * p.c * p.taps + block * width * k_stride
+        for phase in range(len(phases)):
+            first, taps = phases[phase, 2], phases[phase, 3]
+            to = group * size + (first * p.filter_blocks + block * taps) * inner * width
+            for ch in range(inner):
+                for t in range(taps):
+                    line = u[to + (t * inner + ch) * width :][:width]
+                    line[:] = 0
+                    if ch < p.c:
+                        here = source + ch * c_stride + tap_index[first + t]
+                        for lane in range(many):
+                            line[lane] = w[here + lane * k_stride]
+
+
+@helper
+def _read_rows(x, image, channels, row0, rows, low, p, table, strip):
+    """The sources of grid rows row0.. of a group's channels, zeros where outside the image."""
+    width = p.width
+    r0, r1 = min(max(low, 0), p.h), max(min(low + rows, p.h), 0)
+    r1 = max(r0, r1)
+    above = min(max(r0 - low, 0), rows)
+    for block in range(p.channel_blocks):
+        at = block * p.plane
+        strip[at : at + above * p.pitch] = 0
+        strip[at + (above + r1 - r0) * p.pitch : at + rows * p.pitch] = 0
+        plane = (image * channels + block * width) * p.h * p.w + r0 * p.w
+        read_strip(x, plane, p.h * p.w, min(width, p.c - block * width), (r1 - r0) * p.w, table,
+                   strip, at + above * p.pitch, width)  # fmt: skip
+
+
+@kernel
+def blocked_products(
+    start, stop, x, u, bias, y, phases, table, read_table, write_table, p: Blocking, work
+):
+    """Chunks start..stop of a correlation; a chunk is p.block grid rows of a group of an image."""
+    width, inner = p.width, p.channel_blocks * p.depth
+    strip = work[: p.channel_blocks * p.plane]
+    m = work[p.channel_blocks * p.plane :]
+    m_block = p.block * p.out_h * p.out_pitch
+    size = p.filter_blocks * (len(table) // p.channel_blocks) * inner * width
+    strip[:] = 0
+    for chunk in range(start, stop):
+        image, row0 = chunk // p.strips, chunk % p.strips * p.block
+        group, here = image % p.groups, min(p.block, p.rows - row0)
+        _read_rows(x, image, p.c, row0, (here - 1) * p.step + p.tall - (p.block - 1) * p.step,
+                   row0 * p.step + p.low, p, read_table, strip)  # fmt: skip
+        for k in range(0, p.filter_blocks, 2):
+            vectors = min(2, p.filter_blocks - k)
+            limit = p.rows_two if vectors == 2 else p.rows_one
+            panels = (p.cols + limit - 1) // limit
+            for i in range(here):
+                for phase in range(len(phases)):
+                    first, taps = phases[phase, 2], phases[phase, 3]
+                    u_block = taps * inner * width
+                    u_at = group * size + first * p.filter_blocks * inner * width + k * u_block
+                    to = ((i * p.out_h + phases[phase, 0]) * p.out_pitch
+                          + phases[phase, 1] * p.cols * width)  # fmt: skip
+                    t = 0
+                    for panel in range(panels):
+                        rows = p.cols // panels + (panel < p.cols % panels)
+                        panel_product(
+                            strip, i * p.step * p.pitch + t * width, table,
+                            first * p.channel_blocks, taps * p.channel_blocks, p.depth, u, u_at,
+                            u_block, m, to + t * width, m_block, bias[group], k * width, 1, rows,
+                            vectors,
+                        )  # fmt: skip
+                        t += rows
+            run = (min((row0 + here) * p.out_h, p.oh) - row0 * p.out_h) * p.ow
+            for j in range(vectors):
+                block = (k + j) * width
+                write_strip(m, j * m_block, write_table, run, y,
+                            (image * p.k + block) * p.oh * p.ow + row0 * p.out_h * p.ow,
+                            p.oh * p.ow, min(width, p.k - block), width)  # fmt: skip
+
+
+@kernel
+def blocked_sums(start, stop, x, g, sums, table, read_table, write_table, p: Blocking, work):
+    """Partial sums start..stop of a filter gradient, each over some rows of outputs."""
+    width = p.width
+    strip = work[: p.channel_blocks * p.plane]
+    m = work[p.channel_blocks * p.plane :]
+    m_block = p.block * p.out_pitch
+    items = len(x) // (p.groups * p.c * p.h * p.w) * p.strips
+    strip[:] = 0
+    for part in range(start, stop):
+        begin, end = part * items // p.parts, (part + 1) * items // p.parts
+        for group in range(p.groups):
+            for item in range(begin, end):
+                image = item // p.strips * p.groups + group
+                row0 = item % p.strips * p.block
+                here = min(p.block, p.rows - row0)
+                _read_rows(x, image, p.c, row0, (here - 1) * p.step + p.tall
+                           - (p.block - 1) * p.step, row0 * p.step + p.low, p, read_table,
+                           strip)  # fmt: skip
+                for k in range(p.filter_blocks):
+                    plane = (image * p.k + k * width) * p.oh * p.ow + row0 * p.ow
+                    read_strip(g, plane, p.oh * p.ow, min(width, p.k - k * width), here * p.ow,
+                               write_table, m, k * m_block, width)  # fmt: skip
+                for k in range(p.filter_blocks):
+                    u = sums[part, group * p.filter_blocks + k]
+                    for t in range(p.taps * p.channel_blocks):
+                        panel_sums(
+                            strip, table[t], p.step * p.pitch, m, k * m_block, p.out_pitch, here,
+                            p.cols, u, t * width * width, item == begin,
+                        )  # fmt: skip
+
+
+@kernel
+def blocked_filter_grads(start, stop, sums, gw, p: Blocking):
+    """gw from the partial sums of blocks start..stop of filters; sums[0] is overwritten."""
+    width = p.width
+    for at in range(start, stop):
+        group, block = at // p.filter_blocks, at % p.filter_blocks
+        total = sums[0, at]
+        for part in range(1, p.parts):
+            more = sums[part, at]
+            for i in range(len(total)):
+                total[i] += more[i]
+        for lane in range(min(width, p.k - block * width)):
+            to = (group * p.k + block * width + lane) * p.c * p.taps
+            for ch in range(p.c):
+                for t in range(p.taps):
+                    from_ = (t * p.channel_blocks + ch // width) * width + ch % width
+                    gw[to + ch * p.taps + t] = total[from_ * width + lane]

@@ -1,0 +1,183 @@
+"""How a direct convolution over blocks of channels is cut up: tables and sizes, from shapes alone.
+
+A grid of rows and columns is laid over the outputs; a cell of it has one output per output phase
+(one, or in the gradient of a strided layer one per remainder of the position by the stride). For a
+block of grid rows, the sources are transposed into a strip [channels / L][row][column phase]
+[column][L] in which neighbouring cells read neighbouring vectors for every tap of the window.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minigrad.kernels.conv_plan import taps_of_phases
+from minigrad.kernels.panels import panel_rows
+from minigrad.kernels.simd import lanes
+
+Pair = tuple[int, int]
+Ints = NDArray[np.int64]
+
+__all__ = ["Blocking", "Plan", "forward_blocking", "input_grad_blocking"]
+
+STRIP_BYTES = 256 * 1024  # of the sources of a chunk, which should stay in L2 beside the filters
+MIN_CHUNKS = 8  # that a layer is cut into, where it can be
+PARTIAL_BYTES = 4 * 1024 * 1024  # of all partial sums of a filter gradient
+
+
+class Blocking(NamedTuple):
+    """The numbers that the kernels need. Pitches and planes are in elements."""
+
+    width: int  # L, the vector's length
+    groups: int
+    c: int  # channels of a group
+    k: int  # filters of a group
+    h: int  # of the sources
+    w: int
+    oh: int  # of the outputs
+    ow: int
+    rows: int  # of the grid
+    cols: int
+    step: int  # rows of sources from one grid row to the next
+    low: int  # source row of the first row of the first strip
+    out_h: int  # rows, columns of outputs in a cell
+    out_w: int
+    block: int  # grid rows in a chunk
+    strips: int  # chunks in an image
+    tall: int  # rows of a strip of `block` grid rows
+    pitch: int  # of a row of a strip
+    plane: int  # of a block of channels in it
+    depth: int  # channels of a block that the products run over
+    channel_blocks: int
+    filter_blocks: int
+    out_pitch: int  # of a row of outputs, before they are transposed back
+    rows_one: int  # cells in a panel of one, of two vectors
+    rows_two: int
+    taps: int  # of the window
+    parts: int  # partial sums of a filter gradient
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How one layer is cut up."""
+
+    sizes: Blocking
+    phases: Ints  # (phases, 4): row, column in the cell, first tap, taps
+    tap_index: Ints  # of every tap of every phase, the tap of the window
+    table: Ints  # place in a strip of every tap of every phase, times every block of channels
+    read_table: Ints  # place of each pixel of a run of source rows
+    write_table: Ints  # place of each output of a run of output rows
+    chunks: int
+    work: float
+    scratch: int
+    u_size: int
+
+
+@lru_cache(maxsize=512)
+def forward_blocking(
+    n: int, c: int, hw: Pair, k: int, window: Pair, stride: Pair, padding: Pair, dilation: Pair,
+    groups: int,
+) -> Plan:  # fmt: skip
+    oh, ow = (
+        (s + 2 * p - d * (u - 1) - 1) // t + 1
+        for s, u, t, p, d in zip(hw, window, stride, padding, dilation, strict=True)
+    )
+    taps = [
+        (u * window[1] + v, u * dilation[0], v * dilation[1])
+        for u in range(window[0]) for v in range(window[1])
+    ]  # fmt: skip
+    return _plan(
+        n, c // groups, hw, k // groups, (oh, ow), (oh, ow), stride, padding, (1, 1),
+        [((0, 0), taps)], groups, window,
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=512)
+def input_grad_blocking(
+    n: int, c: int, hw: Pair, k: int, window: Pair, out: Pair, stride: Pair, padding: Pair,
+    dilation: Pair, groups: int,
+) -> Plan:  # fmt: skip
+    """Sources are the (N, F, OH, OW) cotangents, outputs the (N, C, H, W) pixels."""
+    grid = (-(-hw[0] // stride[0]), -(-hw[1] // stride[1]))
+    row_taps, col_taps = (
+        taps_of_phases(*axis) for axis in zip(hw, window, stride, padding, dilation, strict=True)
+    )
+    # Tap (u, v) carries g[q + e] to input row q·SH + r where r + PH − u·DH = e·SH.
+    low = [
+        min((e for taps in axis.values() for _, e in taps), default=0)
+        for axis in (row_taps, col_taps)
+    ]
+    phases = [
+        ((r, s), [
+            (u * window[1] + v, e - low[0], d - low[1])
+            for u, e in row_taps.get(r, []) for v, d in col_taps.get(s, [])
+        ])
+        for r in range(stride[0]) for s in range(stride[1])
+    ]  # fmt: skip
+    return _plan(
+        n, k // groups, out, c // groups, hw, grid, (1, 1), (-low[0], -low[1]), stride, phases,
+        groups, window,
+    )  # fmt: skip
+
+
+def _plan(
+    n: int, c: int, hw: Pair, k: int, out: Pair, grid: Pair, stride: Pair, padding: Pair,
+    cell: Pair, phases: list[tuple[Pair, list[tuple[int, int, int]]]], groups: int, window: Pair,
+) -> Plan:  # fmt: skip
+    """Taps are (tap of the window, row, column): shifts in the padded source."""
+    width = lanes(np.dtype(np.float32))
+    (h, w), (rows, cols), (sh, sw), (ph, pw) = hw, grid, stride, padding
+    every = [tap for _, taps in phases for tap in taps]
+    extra = max((u for _, u, _ in every), default=0) + 1
+    reach = max((v for _, _, v in every), default=0)
+    cb, kb = -(-c // width), -(-k // width)
+    depth = width if cb > 1 else c
+    last = max((cols - 1) * sw + reach, w - 1 + pw)
+    columns = max(last, 0) // sw + 1
+    phase_pitch = (columns + 1) * width  # the last column takes the pixels that no tap meets
+    pitch = sw * phase_pitch
+    row_bytes = 4 * cb * pitch * sh
+    block = max(1, min(rows, STRIP_BYTES // max(row_bytes, 1)))
+    chunks = max(1, -(-MIN_CHUNKS // max(n * groups, 1)))
+    block = max(1, min(block, -(-rows // chunks)))
+    strips = -(-rows // block)
+    block = max(1, -(-rows // max(strips, 1)))
+    strips = -(-rows // block)
+    tall = (block - 1) * sh + extra
+    plane = tall * pitch + width
+    tables, tap_index, starts, first = [], [], [], 0
+    for (r, s), taps in phases:
+        starts.append((r, s, first, len(taps)))
+        for tap, u, v in taps:
+            place = u * pitch + v % sw * phase_pitch + v // sw * width
+            tables.append(np.arange(cb) * plane + place)
+            tap_index.append(tap)
+        first += len(taps)
+    q = np.arange(w) + pw
+    place = np.where(q >= 0, q % sw * phase_pitch + q // sw * width, columns * width)
+    out_pitch = cell[1] * cols * width
+    x = np.arange(out[1])
+    back = x % cell[1] * (cols * width) + x // cell[1] * width
+    u_part = groups * kb * len(every) * cb * width * width
+    parts = max(2, min(MIN_CHUNKS, PARTIAL_BYTES // max(4 * u_part, 1), n * strips))
+    sizes = Blocking(
+        width, groups, c, k, h, w, *out, rows, cols, sh, -ph, *cell, block, strips, tall, pitch,
+        plane, depth, cb, kb, out_pitch, panel_rows(1), panel_rows(2), window[0] * window[1],
+        min(parts, n * strips),
+    )  # fmt: skip
+    return Plan(
+        sizes=sizes,
+        phases=np.array(starts, np.int64).reshape(-1, 4),
+        tap_index=np.array(tap_index, np.int64),
+        table=np.concatenate(tables) if tables else np.zeros(0, np.int64),
+        read_table=(np.arange(tall)[:, None] * pitch + place).reshape(-1),
+        write_table=(np.arange(block * cell[0])[:, None] * out_pitch + back).reshape(-1),
+        chunks=n * groups * strips if out[0] and out[1] else 0,
+        work=2.0 * n * rows * cols * groups * c * k * max(len(every), 1),
+        scratch=cb * plane + max(2, kb) * block * cell[0] * out_pitch,
+        u_size=groups * kb * len(every) * cb * depth * width,
+    )

@@ -1,0 +1,214 @@
+"""Products of panels of pixels with vectors of filters, in registers; and the way in and out.
+
+Here a vector holds neighbouring channels of one pixel, or neighbouring filters. The pixels of NCHW
+images are transposed into that form, in squares, and results back. `tiles` has the other form, a
+vector of neighbouring pixels.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from minigrad.kernels.jit import helper, intrinsic
+from minigrad.kernels.simd import Lanes, at, intrinsic_of, loop, switch, vector_bytes
+
+__all__ = ["panel_product", "panel_rows", "panel_sums", "read_strip", "write_strip"]
+
+
+def panel_rows(vectors: int) -> int:
+    """Tiles in a panel whose sums stay in registers, for 1 or 2 vectors of filters.
+
+    AVX2 has 16 registers, AVX-512 and ARM have 32; one vector needs 8 to 10 sums to hide the
+    latency of a multiply-add.
+    """
+    if vector_bytes() == 32:
+        return 12 if vectors == 1 else 6
+    return 14
+
+
+@intrinsic
+def panel_product(
+    typingctx, v, v_at, table, table_at, blocks, depth, u, u_at, u_block, m, m_at, m_block, bias,
+    bias_at, first, rows, vectors,
+):  # fmt: skip
+    """m[m_at + j·m_block + r·L + l] (+)= sum_{b<blocks, c<depth}
+    v[v_at + table[table_at + b] + r·L + c] · u[u_at + j·u_block + (b·depth + c)·L + l].
+
+    A panel of r < rows <= panel_rows(vectors) neighbouring pixels (or tiles) of L channels each,
+    by j < vectors <= 2 vectors of filters. With `first`, bias[bias_at + j·L + l]
+    takes the place of what stood in m.
+    """
+    return intrinsic_of(
+        _panel_product, v, v_at, table, table_at, blocks, depth, u, u_at, u_block, m, m_at,
+        m_block, bias, bias_at, first, rows, vectors,
+    )  # fmt: skip
+
+
+@intrinsic
+def panel_sums(typingctx, v, v_at, v_row, m, m_at, m_row, rows, pixels, u, u_at, first):
+    """u[u_at + c·L + l] (+)= sum_{i<rows, t<pixels}
+    v[v_at + i·v_row + t·L + c] · m[m_at + i·m_row + t·L + l], for c and l < L.
+    """
+    return intrinsic_of(_panel_sums, v, v_at, v_row, m, m_at, m_row, rows, pixels, u, u_at, first)
+
+
+UNROLL = 4  # channels per turn of the product's loop
+
+
+def _panel_product(
+    b: Any, v: Any, v_at: Any, table: Any, table_at: Any, blocks: Any, depth: Any, u: Any,
+    u_at: Any, u_block: Any, m: Any, m_at: Any, m_block: Any, bias: Any, bias_at: Any, first: Any,
+    rows: Any, vectors: Any,
+) -> None:  # fmt: skip
+    lanes = Lanes(b, v)
+    width, index = lanes.width, rows.type
+    v, u, m, table = at(b, v, v_at), at(b, u, u_at), at(b, m, m_at), at(b, table, table_at)
+    fresh = b.icmp_signed("!=", first, index(0))
+    whole = b.and_(depth, index(-UNROLL))
+
+    def panel(count: int, many: int) -> None:
+        outs = [
+            [at(b, m, b.mul(m_block, index(j)), r * width) for j in range(many)]
+            for r in range(count)
+        ]
+        shifts = [lanes.load(at(b, bias, bias_at, j * width)) for j in range(many)]
+        sums = [
+            b.select(fresh, shift, lanes.load(p)) for row in outs for p, shift in zip(row, shifts)
+        ]
+
+        def block(k: Any, sums: list[Any]) -> list[Any]:
+            v_here = at(b, v, b.load(at(b, table, k)))
+            u_here = at(b, u, b.mul(b.mul(k, depth), index(width)))
+
+            def channels(step: int, offset: Any, c: Any, sums: list[Any]) -> list[Any]:
+                c = b.add(offset, c)
+                vs, us = at(b, v_here, c), at(b, u_here, b.mul(c, index(width)))
+                for k in range(step):
+                    filters = [
+                        lanes.load(at(b, us, b.mul(u_block, index(j)), k * width))
+                        for j in range(many)
+                    ]
+                    new = []
+                    for r in range(count):
+                        pixel = lanes.spread(b.load(at(b, vs, r * width + k)))
+                        new += [
+                            lanes.fma(pixel, filters[j], sums[r * many + j]) for j in range(many)
+                        ]
+                    sums = new
+                return sums
+
+            sums = loop(b, whole, UNROLL, sums, lambda c, s: channels(UNROLL, index(0), c, s))
+            rest = b.sub(depth, whole)
+            return loop(b, rest, 1, sums, lambda c, s: channels(1, whole, c, s))
+
+        sums = loop(b, blocks, 1, sums, block)
+        for pointer, value in zip([p for row in outs for p in row], sums, strict=True):
+            lanes.store(value, pointer)
+
+    limit = max(panel_rows(1), panel_rows(2))
+
+    def numbered(case: int) -> None:
+        many = 1 if case <= limit else 2
+        count = case - (many - 1) * limit
+        if count <= panel_rows(many):
+            panel(count, many)
+
+    case = b.add(rows, b.mul(b.sub(vectors, index(1)), index(limit)))
+    switch(b, case, 2 * limit, numbered)
+
+
+def _panel_sums(
+    b: Any, v: Any, v_at: Any, v_row: Any, m: Any, m_at: Any, m_row: Any, rows: Any, pixels: Any,
+    u: Any, u_at: Any, first: Any,
+) -> None:  # fmt: skip
+    lanes = Lanes(b, v)
+    width, index = lanes.width, pixels.type
+    v, m, u = at(b, v, v_at), at(b, m, m_at), at(b, u, u_at)
+    fresh = b.icmp_signed("!=", first, index(0))
+    outs = [at(b, u, r * width) for r in range(width)]
+    sums = [b.select(fresh, lanes.zero, lanes.load(p)) for p in outs]
+
+    def row(i: Any, sums: list[Any]) -> list[Any]:
+        v_here, m_here = at(b, v, b.mul(i, v_row)), at(b, m, b.mul(i, m_row))
+
+        def pixel(t: Any, sums: list[Any]) -> list[Any]:
+            here = b.mul(t, index(width))
+            cotangent, vs = lanes.load(at(b, m_here, here)), at(b, v_here, here)
+            return [
+                lanes.fma(lanes.spread(b.load(at(b, vs, r))), cotangent, s)
+                for r, s in enumerate(sums)
+            ]
+
+        return loop(b, pixels, 1, sums, pixel)
+
+    for pointer, value in zip(outs, loop(b, rows, 1, sums, row), strict=True):
+        lanes.store(value, pointer)
+
+
+# Between pixels in a row (NCHW) and channels in a vector.
+
+
+@intrinsic
+def load_transposed(typingctx, x, x_at, x_row, count, y, y_at, table, p):
+    """y[y_at + table[p + j] + l] = x[x_at + l·x_row + p + j] for j, l < L; 0 for l >= count."""
+    return intrinsic_of(_load_transposed, x, x_at, x_row, count, y, y_at, table, p)
+
+
+@intrinsic
+def store_transposed(typingctx, x, x_at, table, p, y, y_at, y_row, count):
+    """y[y_at + l·y_row + p + j] = x[x_at + table[p + j] + l] for j < L, l < count."""
+    return intrinsic_of(_store_transposed, x, x_at, table, p, y, y_at, y_row, count)
+
+
+def _load_transposed(
+    b: Any, x: Any, x_at: Any, x_row: Any, count: Any, y: Any, y_at: Any, table: Any, p: Any
+) -> None:
+    lanes = Lanes(b, x)
+    start, places, y = at(b, x, x_at, p), at(b, table, p), at(b, y, y_at)
+    rows = []
+    for i in range(lanes.width):
+        inside = b.icmp_signed(">", count, count.type(i))
+        pointer = at(b, start, b.mul(x_row, b.select(inside, count.type(i), count.type(0))))
+        rows.append(b.select(inside, lanes.load(pointer), lanes.zero))
+    for j, column in enumerate(lanes.transpose(rows)):
+        lanes.store(column, at(b, y, b.load(at(b, places, j))))
+
+
+def _store_transposed(
+    b: Any, x: Any, x_at: Any, table: Any, p: Any, y: Any, y_at: Any, y_row: Any, count: Any
+) -> None:
+    from numba.core import cgutils
+
+    lanes = Lanes(b, x)
+    x, places, start = at(b, x, x_at), at(b, table, p), at(b, y, y_at, p)
+    nowhere = b.bitcast(cgutils.alloca_once(b, lanes.type), y.type)
+    columns = [lanes.load(at(b, x, b.load(at(b, places, j)))) for j in range(lanes.width)]
+    for i, row in enumerate(lanes.transpose(columns)):
+        inside = b.icmp_signed(">", count, count.type(i))
+        pointer = at(b, start, b.mul(y_row, count.type(i)))
+        lanes.store(row, b.select(inside, pointer, nowhere))
+
+
+@helper
+def read_strip(src, plane, stride, count, run, table, strip, at, width):
+    """Transpose runs of pixels of `count` channels, `stride` apart, into places of a strip."""
+    if run >= width:
+        for q in range(0, run, width):
+            load_transposed(src, plane, stride, count, strip, at, table, min(q, run - width))
+        return
+    for q in range(run):
+        for lane in range(width):
+            value = src[plane + lane * stride + q] if lane < count else src.dtype.type(0)
+            strip[at + table[q] + lane] = value
+
+
+@helper
+def write_strip(strip, at, table, run, dst, plane, stride, count, width):
+    """The inverse: from places of a strip to runs of pixels of `count` channels."""
+    if run >= width:
+        for q in range(0, run, width):
+            store_transposed(strip, at, table, min(q, run - width), dst, plane, stride, count)
+        return
+    for q in range(run):
+        for lane in range(count):
+            dst[plane + lane * stride + q] = strip[at + table[q] + lane]
