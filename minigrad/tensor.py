@@ -19,7 +19,7 @@ from .engine import Node, Output
 from .errors import ShapeError
 from .values import RemovableHandle
 
-__all__ = ["Cell", "Tensor", "check_dim", "edge_of", "wrap"]
+__all__ = ["Cell", "Tensor", "check_dim", "edge_of", "owns_memory", "wrap"]
 
 
 class Cell:
@@ -251,7 +251,9 @@ class Tensor(Described):
 
     def _add_in_place(self, g: Tensor) -> None:
         """Add `g`, of the same shape and dtype, to a buffer that the walk owns."""
-        np.add(self._data, g._data, out=self._data)
+        from .kernels.elementwise import add_to
+
+        add_to(self._data, g._data)
 
     def _share_cell(self) -> Cell:
         """The counter of in-place changes, made on first need."""
@@ -271,6 +273,11 @@ def wrap(array: np.ndarray) -> Tensor:
     t = Tensor.__new__(Tensor)
     t._data, t._node, t._rg = array, None, False
     return t
+
+
+def owns_memory(a: np.ndarray) -> bool:
+    """Whether no array but views of `a` lies in its memory."""
+    return a.base is None or getattr(a.base, "owned_by_array", False)
 
 
 def _refresh(t: Tensor) -> None:

@@ -1,4 +1,4 @@
-"""The gradient of piecewise linear activations, in one pass; no Tensor lives here."""
+"""Relu and the gradient of piecewise linear activations, in one pass; no Tensor lives here."""
 
 from __future__ import annotations
 
@@ -8,13 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minigrad.kernels.jit import dense, kernel, parallel, use_jit
+from minigrad.kernels.memory import empty
 
 Array = NDArray[np.floating]
 
-__all__ = ["passing"]
+__all__ = ["passing", "relu"]
 
 CHUNK = 4096  # elements: 16 KB of float32 per array, so that a chunk stays in L1
 SMALL = 512  # elements for which calling a compiled kernel costs more than NumPy's slow select
+
+
+def relu(x: Array) -> Array:
+    """max(x, 0); NaN stays. NumPy's maximum takes three times as long beside a scalar."""
+    return np.maximum(x, 0) if x.size <= SMALL else passing(x, x, 0.0, math.inf)
 
 
 def passing(
@@ -30,11 +36,11 @@ def passing(
     low, high = (math.nan if math.isinf(v) else v for v in (low, high))
     if not use_jit(g, x):
         return passing_reference(g, x, low, high, inside, outside)
-    g, x, out = dense(g), dense(x), np.empty(g.shape, g.dtype)
+    g, x, out = dense(g), dense(x), empty(g.shape, g.dtype)
     real = g.dtype.type
     bounds = real(low), real(high), real(inside), real(outside)
     flat = g.reshape(-1), x.reshape(-1), out.reshape(-1)
-    parallel(lambda a, z: _passing(a, z, *flat, *bounds), -(-g.size // CHUNK), g.size)
+    parallel(lambda a, z: _passing(a, z, *flat, *bounds), -(-g.size // CHUNK), 0.3 * g.size)
     return out
 
 
