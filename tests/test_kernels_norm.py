@@ -5,7 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minigrad.kernels import loss, norm
+from minigrad.kernels import jit, loss, norm
+from minigrad.kernels.exponential import exp32, exp64
+
+needs_jit = pytest.mark.skipif(not jit.jit_enabled(), reason="the compiled kernels are off")
 
 small = settings(max_examples=40, deadline=None)
 sizes = st.tuples(st.integers(1, 5), st.integers(1, 6), st.integers(1, 40))
@@ -130,6 +133,48 @@ def test_softmax_grad_matches_central_differences(f, grad):
     x, g, d = (rng.normal(size=(4, 5)) for _ in range(3))
     numeric = slope(lambda x: np.vdot(g, f(x)), x, d)
     assert abs(numeric - np.vdot(grad(g, f(x)), d)) < 1e-8
+
+
+@small
+@given(
+    st.integers(0, 5), st.integers(1, 50), st.sampled_from([4, 8]), st.integers(0, 2**32 - 1)
+)  # fmt: skip
+def test_compiled_losses_match_their_references(rows, columns, itemsize, seed):
+    rng, dtype = np.random.default_rng(seed), np.dtype(f"f{itemsize}")
+    x, g = rng.normal(0, 9, size=(2, rows, columns)).astype(dtype)
+    classes = rng.integers(0, columns, rows)
+    scale, target = (rng.random((2, rows)) * (rng.random(rows) < 0.8)).astype(dtype)
+    y = loss.softmax(x)
+    logy = loss.log_softmax(x)
+    near = {"rtol": 64 * np.finfo(dtype).eps, "atol": 256 * np.finfo(dtype).eps}
+    for fast, slow in (
+        (y, loss.softmax_reference(x)),
+        (logy, loss.log_softmax_reference(x)),
+        (loss.softmax_grad(g, y), loss.softmax_grad_reference(g, y)),
+        (loss.log_softmax_grad(g, logy), loss.log_softmax_grad_reference(g, logy)),
+        (
+            loss.cross_entropy(x, classes, scale),
+            loss.cross_entropy_reference(x, classes, scale),
+        ),
+        (
+            loss.cross_entropy_grad(x, classes, scale, target),
+            loss.cross_entropy_grad_reference(x, classes, scale, target),
+        ),
+    ):
+        np.testing.assert_allclose(fast, slow, **near)
+        assert fast.dtype == dtype
+
+
+@needs_jit
+@pytest.mark.parametrize("exp,dtype", [(exp32, np.float32), (exp64, np.float64)])
+def test_exp_is_exact_to_a_unit_in_the_last_place(exp, dtype):
+    low, high = np.log(np.finfo(dtype).tiny), np.log(np.finfo(dtype).max) - 0.4
+    x = np.linspace(low + 0.1, high - 0.1, 4001).astype(dtype)
+    exact = np.exp(x.astype(np.longdouble))
+    got = np.array([exp(v) for v in x])
+    assert (np.abs(got - exact) <= 1.01 * np.spacing(exact.astype(dtype))).all()
+    odd = [exp(dtype(v)) for v in (-np.inf, 2 * low, 0, 2 * high, np.inf, np.nan)]
+    np.testing.assert_array_equal(odd, [0, 0, 1, np.inf, np.inf, np.nan])
 
 
 def test_softmax_does_not_overflow_and_keeps_nan():

@@ -26,6 +26,7 @@ from minigrad.kernels.threads import get_num_threads, parallel, scratch, set_num
 __all__ = [
     "Kernel",
     "dense",
+    "exact_helper",
     "get_num_threads",
     "helper",
     "intrinsic",
@@ -72,9 +73,11 @@ _building = threading.RLock()
 class Kernel:
     """A function that Numba compiles when it is first called; other kernels may call it."""
 
-    def __init__(self, function: Callable[..., Any], keep: bool) -> None:
+    def __init__(
+        self, function: Callable[..., Any], keep: bool, fastmath: frozenset[str] = FASTMATH
+    ) -> None:
         self.function = function
-        self.keep = keep
+        self.keep, self.fastmath = keep, fastmath
         self.__name__ = function.__name__
         self.__doc__ = function.__doc__
         self._dispatcher: Any = None
@@ -89,7 +92,7 @@ class Kernel:
             if self._dispatcher is None:
                 import numba
 
-                policy = numba.njit(nogil=True, error_model="numpy", fastmath=set(FASTMATH))
+                policy = numba.njit(nogil=True, error_model="numpy", fastmath=set(self.fastmath))
                 made = policy(self.function)
                 if self.keep:
                     made._cache = KernelCache(self.function.__module__, self.__name__)
@@ -114,6 +117,11 @@ def kernel(function: Callable[..., Any]) -> Kernel:
 def helper(function: Callable[..., Any]) -> Kernel:
     """A part of kernels, compiled into those that call it."""
     return Kernel(function, keep=False)
+
+
+def exact_helper(function: Callable[..., Any]) -> Kernel:
+    """A `helper` whose arithmetic is done in the order in which it is written."""
+    return Kernel(function, keep=False, fastmath=frozenset({"contract"}))
 
 
 class intrinsic:

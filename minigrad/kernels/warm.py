@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from minigrad.kernels import activation, conv, index, norm, optim, pool
+from minigrad.kernels import activation, conv, index, loss, norm, optim, pool
 
 __all__ = ["exercise"]
 
@@ -17,6 +17,7 @@ def exercise(dtype: np.dtype) -> None:
     _normalise(x)
     _update(dtype)
     activation.passing(x, x, 0.0, 1.0)
+    _classify(x[0, 0])
     index.scatter_add(np.zeros((2, 2), dtype), np.zeros(1, np.int64), np.ones((1, 2), dtype))
 
 
@@ -44,6 +45,13 @@ def _normalise(x: np.ndarray) -> None:
     norm.batch_norm_grad(y, rows, mean, rstd, None)
     y, mean, rstd = norm.row_norm(rows[0], 1e-5)
     norm.row_norm_grad(y, rows[0], mean, rstd)
+
+
+def _classify(x: np.ndarray) -> None:
+    classes, ones = np.zeros(4, np.int64), np.ones(4, x.dtype)
+    loss.softmax_grad(x, loss.softmax(x))
+    loss.cross_entropy(x, classes, ones)
+    loss.cross_entropy_grad(x, classes, ones, ones)
 
 
 def _update(dtype: np.dtype) -> None:
