@@ -167,12 +167,12 @@ def test_compiled_losses_match_their_references(rows, columns, itemsize, seed):
 
 @needs_jit
 @pytest.mark.parametrize("exp,dtype", [(exp32, np.float32), (exp64, np.float64)])
-def test_exp_is_exact_to_a_unit_in_the_last_place(exp, dtype):
+def test_exp_errs_by_less_than_two_units_in_the_last_place(exp, dtype):
     low, high = np.log(np.finfo(dtype).tiny), np.log(np.finfo(dtype).max) - 0.4
     x = np.linspace(low + 0.1, high - 0.1, 4001).astype(dtype)
     exact = np.exp(x.astype(np.longdouble))
     got = np.array([exp(v) for v in x])
-    assert (np.abs(got - exact) <= 1.01 * np.spacing(exact.astype(dtype))).all()
+    assert (np.abs(got - exact) < 2 * np.spacing(exact.astype(dtype))).all()
     odd = [exp(dtype(v)) for v in (-np.inf, 2 * low, 0, 2 * high, np.inf, np.nan)]
     np.testing.assert_array_equal(odd, [0, 0, 1, np.inf, np.inf, np.nan])
 

@@ -3,9 +3,10 @@
     exp(x) = 2^n · exp(r),  n = round(x / log 2),  |r| ≤ log(2) / 2
 
 The C library's exp takes one number at a time. For exp(r): S. L. Moshier, Cephes, expf.c (a
-polynomial, error 2e-7) and exp.c (a quotient of two, error 2e-16). Results below the smallest
-normal number are 0, those beyond 1/√2 of the largest are infinity. Nothing may be reordered here: log 2 is subtracted in two parts, the first of
-which has so few digits that its multiples are exact.
+polynomial) and exp.c (a quotient of two); errors stay below two units in the last place. Results
+below the smallest normal number are 0, those beyond 1/√2 of the largest are infinity. Nothing may
+be reordered here: log 2 is subtracted in two parts, the first of which has so few digits that its
+multiples are exact.
 """
 
 from __future__ import annotations
