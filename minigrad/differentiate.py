@@ -13,7 +13,7 @@ import numpy as np
 from .convert import as_tensor
 from .engine import walk
 from .errors import GradientError, ShapeError
-from .tensor import Tensor, edge_of, owns_memory, wrap
+from .tensor import Tensor, edge_of, wrap
 
 __all__ = ["backward", "grad"]
 
@@ -191,7 +191,7 @@ def _accumulate(leaf: Tensor, g: Tensor, recorded: bool) -> None:
 def _sole(g: Tensor) -> bool:
     """Whether `g` and its buffer are referred to by the call chain of `_accumulate` alone."""
     a = g._data
-    if not owns_memory(a) or not a.flags.c_contiguous or not a.flags.writeable:
+    if a.base is not None or not a.flags.c_contiguous or not a.flags.writeable:
         return False
     t, d = sys.getrefcount(g), sys.getrefcount(a)
     return t <= _SOLE[0] and d <= _SOLE[1]

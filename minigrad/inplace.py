@@ -18,7 +18,7 @@ from . import dtypes
 from .engine import mode
 from .errors import GradientError, ShapeError
 from .record import record
-from .tensor import Tensor, _refresh, owns_memory, wrap
+from .tensor import Tensor, _refresh, wrap
 
 __all__ = ["bump", "check_in_place", "concerns_graph", "in_place", "refresh_view", "replace"]
 
@@ -98,7 +98,7 @@ def _take_over(t: Tensor, out: Tensor, name: str) -> bool:
     Whatever shares a tensor's memory gives it a cell, and leaves may share it with the user.
     """
     a, b = t._data, out._data
-    hidden = t._cell is None and t._node is not None and owns_memory(b)
+    hidden = t._cell is None and t._node is not None and b.base is None
     if not hidden or a.strides != b.strides or a.shape != b.shape or a.dtype != b.dtype:
         return False
     t._data, t._cell = b, out._share_cell()

@@ -19,7 +19,7 @@ from .engine import Node, Output
 from .errors import ShapeError
 from .values import RemovableHandle
 
-__all__ = ["Cell", "Tensor", "check_dim", "edge_of", "owns_memory", "wrap"]
+__all__ = ["Cell", "Tensor", "check_dim", "edge_of", "wrap"]
 
 
 class Cell:
@@ -273,11 +273,6 @@ def wrap(array: np.ndarray) -> Tensor:
     t = Tensor.__new__(Tensor)
     t._data, t._node, t._rg = array, None, False
     return t
-
-
-def owns_memory(a: np.ndarray) -> bool:
-    """Whether no array but views of `a` lies in its memory."""
-    return a.base is None or getattr(a.base, "owned_by_array", False)
 
 
 def _refresh(t: Tensor) -> None:

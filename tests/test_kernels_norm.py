@@ -30,7 +30,7 @@ def test_batch_norm_matches_its_reference(shape, affine, relu, itemsize, seed):
     for fast, slow in zip(got, norm.batch_norm_reference(x, 1e-3, w, b, relu), strict=True):
         np.testing.assert_allclose(fast, slow, rtol=eps, atol=eps * 30)
         assert fast.dtype == dtype
-    y, mean, var, rstd = got
+    _, mean, var, rstd = got
     np.testing.assert_allclose(mean, x.mean(axis=(0, 2), dtype=float), rtol=eps, atol=eps)
     np.testing.assert_allclose(var, x.var(axis=(0, 2), dtype=float), rtol=eps, atol=eps)
     np.testing.assert_allclose(

@@ -2,8 +2,8 @@
 
     y[i] = f(a[i], b[i])
 
-One core cannot load and store as fast as the memory can, and a fresh result would page-fault. So
-big arrays are cut into runs, NumPy's vectorised loop does each, and the result is used memory.
+One core cannot load and store as fast as the memory can. So big arrays are cut into runs, and
+NumPy's vectorised loop does each.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from minigrad.kernels.jit import parallel
-from minigrad.kernels.memory import empty
+from minigrad.kernels.memory import keep_freed
+from minigrad.kernels.threads import parallel
 
 Array = NDArray[Any]
 
@@ -31,7 +31,7 @@ def apply(f: np.ufunc, a: Array, *others: Any) -> Array:
     """
     if a.size < BIG or not _alike(a, others):
         return f(a, *others)  # type: ignore[no-any-return]
-    return _split(f, empty(a.shape, a.dtype), a, *others)
+    return _split(f, np.empty(a.shape, a.dtype), a, *others)
 
 
 def add_to(total: Array, a: Array) -> None:
@@ -46,14 +46,17 @@ def _alike(a: Array, others: tuple[Any, ...]) -> bool:
     if a.dtype.kind != "f" or not a.flags.c_contiguous:
         return False
     for b in others:
-        if b.__class__ in (int, float):  # weak: takes the dtype of `a`
+        if b.__class__ in (int, float, bool):  # weak: takes the dtype of `a`
             continue
-        if (b.shape, b.dtype) != (a.shape, a.dtype) or not b.flags.c_contiguous:
+        if not isinstance(b, np.ndarray) or (b.shape, b.dtype) != (a.shape, a.dtype):
+            return False
+        if not b.flags.c_contiguous:
             return False
     return True
 
 
 def _split(f: np.ufunc, out: Array, *inputs: Any) -> Array:
+    keep_freed()
     flat = [x.reshape(-1) if isinstance(x, np.ndarray) else x for x in inputs]
     to = out.reshape(-1)
 

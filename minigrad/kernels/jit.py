@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minigrad.kernels.cache import KernelCache
+from minigrad.kernels.memory import keep_freed
 from minigrad.kernels.threads import get_num_threads, parallel, scratch, set_num_threads
 
 __all__ = [
@@ -50,6 +51,7 @@ def jit_enabled() -> bool:
     They do not with `MINIGRAD_JIT=0` in the environment, or where Numba cannot be imported. It is
     found out once, when the first kernel runs.
     """
+    keep_freed()
     return os.environ.get("MINIGRAD_JIT", "1") != "0" and _numba_works()
 
 

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minigrad.kernels.jit import dense, parallel, use_jit
-from minigrad.kernels.memory import empty, empty_like
 from minigrad.kernels.rows import by_dtype
 
 Array = NDArray[np.floating]
@@ -56,7 +55,7 @@ def cross_entropy_grad(x: Array, classes: Classes, scale: Array, target: Array) 
     """gx[r,c] = scale[r]·softmax(x[r])[c] − target[r]·[c = classes[r]]; 0 where both are 0."""
     if not x.size or not use_jit(x, scale, target):
         return cross_entropy_grad_reference(x, classes, scale, target)
-    x, gx = dense(x), empty_like(x)
+    x, gx = dense(x), np.empty_like(x)
     rows = by_dtype[x.dtype].cross_entropy_grad
     how = dense(classes), dense(scale), dense(target)
     parallel(lambda a, z: rows(a, z, x, *how, gx), len(x), 2.0 * x.size)
@@ -66,7 +65,7 @@ def cross_entropy_grad(x: Array, classes: Classes, scale: Array, target: Array) 
 def _softmax(x: Array, log: bool) -> Array:
     if not x.size or not use_jit(x):
         return log_softmax_reference(x) if log else softmax_reference(x)
-    x, y, rows = dense(x), empty_like(x), by_dtype[x.dtype].softmax
+    x, y, rows = dense(x), np.empty_like(x), by_dtype[x.dtype].softmax
     parallel(lambda a, z: rows(a, z, x, log, y), len(x), 2.0 * x.size)
     return y
 
@@ -74,7 +73,7 @@ def _softmax(x: Array, log: bool) -> Array:
 def _softmax_grad(g: Array, y: Array, log: bool) -> Array:
     if not g.size or not use_jit(g, y):
         return (log_softmax_grad_reference if log else softmax_grad_reference)(g, y)
-    g, y, gx, rows = dense(g), dense(y), empty_like(g), by_dtype[g.dtype].softmax_grad
+    g, y, gx, rows = dense(g), dense(y), np.empty_like(g), by_dtype[g.dtype].softmax_grad
     parallel(lambda a, z: rows(a, z, g, y, log, gx), len(g), 1.0 * g.size)
     return gx
 

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from minigrad.kernels import moments
 from minigrad.kernels.jit import dense, parallel, use_jit
-from minigrad.kernels.memory import empty
 
 Array = NDArray[np.floating]
 
@@ -43,7 +42,7 @@ def batch_norm(
     """
     if not use_jit(x, w, b):
         return batch_norm_reference(x, eps, w, b, relu)
-    x, y, c = dense(x), empty(x.shape, x.dtype), x.shape[1]
+    x, y, c = dense(x), np.empty(x.shape, x.dtype), x.shape[1]
     mean, var, rstd = np.empty((3, c), x.dtype)
     weight = np.ones_like(mean) if w is None else dense(w)
     shift = np.zeros_like(mean) if b is None else dense(b)
@@ -59,7 +58,7 @@ def batch_norm_apply(
     """y[n,c,l] = (x[n,c,l] − mean[c]) · rstd[c] · w[c] + b[c]; x (N, C, ...), L of them."""
     if not use_jit(x, mean, rstd, w, b):
         return batch_norm_apply_reference(x, mean, rstd, w, b, relu)
-    x, y = dense(x), empty(x.shape, x.dtype)
+    x, y = dense(x), np.empty(x.shape, x.dtype)
     scale = dense(rstd) if w is None else rstd * w
     shift = np.zeros_like(scale) if b is None else dense(b)
     how = dense(mean), scale, shift, _floor(x.dtype, relu)
@@ -82,7 +81,7 @@ def batch_norm_grad(
     """
     if not use_jit(g, x, mean, rstd, w, b):
         return batch_norm_grad_reference(g, x, mean, rstd, w, b, relu)
-    g, x, gx = dense(g), dense(x), empty(x.shape, x.dtype)
+    g, x, gx = dense(g), dense(x), np.empty(x.shape, x.dtype)
     c = x.shape[1]
     gw, gb = np.empty((2, c), x.dtype)
     scale = dense(rstd) if w is None else rstd * w
@@ -105,7 +104,7 @@ def row_norm(x: Array, eps: float) -> tuple[Array, Array, Array]:
     """
     if not use_jit(x):
         return row_norm_reference(x, eps)
-    x, y, r = dense(x), empty(x.shape, x.dtype), x.shape[0]
+    x, y, r = dense(x), np.empty(x.shape, x.dtype), x.shape[0]
     mean, rstd, eps = np.empty(r, x.dtype), np.empty(r, x.dtype), float(eps)
     parallel(lambda a, z: moments.row_norm(a, z, x, eps, y, mean, rstd), r, 2.0 * x.size)
     return y, mean, rstd
@@ -116,7 +115,7 @@ def row_norm_grad(g: Array, x: Array, mean: Array, rstd: Array) -> Array:
     if not use_jit(g, x, mean, rstd):
         return row_norm_grad_reference(g, x, mean, rstd)
     g, x, mean, rstd = dense(g), dense(x), dense(mean), dense(rstd)
-    gx = empty(x.shape, x.dtype)
+    gx = np.empty(x.shape, x.dtype)
     parallel(
         lambda a, z: moments.row_grad(a, z, g, x, mean, rstd, gx), x.shape[0], 2.0 * x.size
     )

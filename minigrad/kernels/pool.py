@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from minigrad.kernels import windows
 from minigrad.kernels.jit import dense, parallel, use_jit
-from minigrad.kernels.memory import empty
 
 Pair = tuple[int, int]
 Array = NDArray[np.floating]
@@ -59,7 +58,7 @@ def max_pool2d(
     if not use_jit(x):
         return max_pool2d_reference(x, kernel, stride, padding, dilation, out_hw)
     shape = (*x.shape[:2], *out_hw)
-    y, tap = empty(shape, x.dtype), empty(shape, _tap_dtype(kernel))
+    y, tap = np.empty(shape, x.dtype), np.empty(shape, _tap_dtype(kernel))
     x3, y3, tap3 = _planes(x), _planes(y), _planes(tap)
     how = (kernel, stride, padding, dilation)
     work = x.size + y.size * kernel[0] * kernel[1] / 2
@@ -73,7 +72,7 @@ def max_pool2d_input_grad(
     """Adjoint of picking the taps: g (N, C, OH, OW) -> (N, C, H, W) with (H, W) = hw."""
     if not use_jit(g):
         return max_pool2d_input_grad_reference(g, tap, hw, kernel, stride, padding, dilation)
-    gx = empty((*g.shape[:2], *hw), g.dtype)
+    gx = np.empty((*g.shape[:2], *hw), g.dtype)
     g3, tap3, gx3 = _planes(g), _planes(tap), _planes(gx)
     how = (kernel, stride, padding, dilation)
     work = 0.3 * gx.size + 3.0 * g.size
@@ -99,7 +98,7 @@ def adaptive_max_pool2d(x: Array, out_hw: Pair) -> tuple[Array, Index]:
     if not use_jit(x):
         return window_max_reference(x, rows, cols)
     shape = (*x.shape[:2], *out_hw)
-    y, idx = empty(shape, x.dtype), empty(shape, np.int64)
+    y, idx = np.empty(shape, x.dtype), np.empty(shape, np.int64)
     x3, y3, idx3 = _planes(x), _planes(y), _planes(idx)
     work = 2.0 * len(x3) * _elements(rows) * _elements(cols)
     parallel(lambda a, z: windows.window_max(a, z, x3, rows, cols, y3, idx3), len(x3), work)
@@ -110,7 +109,7 @@ def gather_plane(x: Array, idx: Index) -> Array:
     """y[n,c,i,j] = x[n,c].ravel()[idx[n,c,i,j]]; x (N, C, H, W), idx (N, C, OH, OW)."""
     if not use_jit(x):
         return gather_plane_reference(x, idx)
-    y = empty(idx.shape, x.dtype)
+    y = np.empty(idx.shape, x.dtype)
     x2, idx2, y2 = _flat(x), _flat(idx), _flat(y)
     parallel(lambda a, z: windows.gather(a, z, x2, idx2, y2), len(y2), y.size)
     return y
@@ -120,7 +119,7 @@ def scatter_plane(g: Array, idx: Index, hw: Pair) -> Array:
     """Adjoint of `gather_plane`: gx[n,c].ravel()[idx[n,c,i,j]] += g[n,c,i,j]; (N, C, H, W)."""
     if not use_jit(g):
         return scatter_plane_reference(g, idx, hw)
-    gx = empty((*g.shape[:2], *hw), g.dtype)
+    gx = np.empty((*g.shape[:2], *hw), g.dtype)
     g2, idx2, gx2 = _flat(g), _flat(idx), _flat(gx)
     parallel(lambda a, z: windows.scatter(a, z, g2, idx2, gx2), len(g2), gx.size + g.size)
     return gx
@@ -175,7 +174,7 @@ def adaptive_avg_pool2d_input_grad(g: Array, hw: Pair) -> Array:
 def _window_mean(x: Array, t: Tables) -> Array:
     if not use_jit(x):
         return window_mean_reference(x, t)
-    y = empty((*x.shape[:2], *t.divisor.shape), x.dtype)
+    y = np.empty((*x.shape[:2], *t.divisor.shape), x.dtype)
     x3, y3, how = _planes(x), _planes(y), (t.rows, t.cols, t.sliding, t.over(x.dtype))
     work = 0.3 * len(x3) * _elements(t.rows) * x.shape[3] + 4.0 * y.size
     parallel(lambda a, z: windows.window_mean(a, z, x3, *how, y3), len(x3), work)
@@ -185,7 +184,7 @@ def _window_mean(x: Array, t: Tables) -> Array:
 def _window_spread(g: Array, hw: Pair, t: Tables) -> Array:
     if not use_jit(g):
         return window_spread_reference(g, hw, t)
-    gx = empty((*g.shape[:2], *hw), g.dtype)
+    gx = np.empty((*g.shape[:2], *hw), g.dtype)
     g3, gx3, how = _planes(g), _planes(gx), (t.rows, t.cols, t.over(g.dtype))
     work = 0.3 * gx.size + 2.0 * len(g3) * g.shape[2] * _elements(t.cols)
     parallel(lambda a, z: windows.window_spread(a, z, g3, *how, gx3), len(g3), work)

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minigrad.kernels.jit import dense, kernel, parallel, use_jit
-from minigrad.kernels.memory import empty
 
 Array = NDArray[np.floating]
 
@@ -68,7 +67,7 @@ def erf(x: Array) -> Array:
     """erf of every element, in the dtype of `x` (any shape); computed in float64."""
     if x.size > SMALL and use_jit(x):
         x = dense(x)
-        flat, out = x.reshape(-1), empty(x.shape, x.dtype)
+        flat, out = x.reshape(-1), np.empty(x.shape, x.dtype)
         to = out.reshape(-1)
         parallel(lambda a, z: _erf(a, z, flat, to), -(-x.size // CHUNK), 16 * x.size)
         return out

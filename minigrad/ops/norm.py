@@ -95,7 +95,7 @@ def batch_norm_grad(
 def _(
     g: Tensor, input: Tensor, weight: Any, bias: Any, mean: Tensor, rstd: Tensor, eps: float
 ) -> Any:
-    if isinstance(g, MaskedGradient) and g.waits:
+    if isinstance(g, MaskedGradient):
         return batch_norm_grad(g.grad_after, input, weight, mean, rstd, eps, bias, True)
     return batch_norm_grad(g, input, weight, mean, rstd, eps)
 

@@ -25,11 +25,11 @@ from ..tensor import Tensor, wrap
 from .arguments import floating, refuse_integers, shown
 
 __all__ = [
+    "MaskedGradient",
     "hardshrink",
     "hardsigmoid",
     "hardswish",
     "hardtanh",
-    "MaskedGradient",
     "leaky_relu",
     "or_in_place",
     "passing",
@@ -112,29 +112,24 @@ relu.gradient("input", lambda g, y: relu_grad(g, y))
 
 
 class MaskedGradient(Tensor):
-    """`relu_grad` of big tensors, not computed before someone looks at it.
+    """`relu_grad` of big tensors, not computed before someone looks at it: then a plain Tensor.
 
-    What relu was applied to may be able to use the two parts as they are, and save a pass. It never
-    leaves the walk that made it.
+    What relu was applied to may be able to use the two parts as they are, and save a pass.
     """
 
-    __slots__ = ("grad_after", "output", "value")
+    __slots__ = ()
 
     def __init__(self, grad_after: Tensor, output: Tensor) -> None:
-        self.grad_after, self.output, self.value = grad_after, output, None
+        self.grad_after, self.output = grad_after, output
         self._node, self._rg = None, False
 
     @property
-    def waits(self) -> bool:
-        """Whether it was not computed yet."""
-        return self.value is None
-
-    @property
     def _data(self) -> Array:  # type: ignore[override]
-        if self.value is None:
-            self.value = relu_grad(self.grad_after, self.output)._data
-            del self.grad_after, self.output
-        return self.value
+        value = relu_grad(self.grad_after, self.output)._data
+        del self.grad_after, self.output
+        self.__class__ = Tensor  # type: ignore[assignment]
+        self._data = value  # type: ignore[misc]
+        return value
 
 
 class _ReluNode(OpNode):
@@ -151,7 +146,7 @@ class _ReluNode(OpNode):
         return (MaskedGradient(g, wrap(self.outs[0])),)
 
 
-relu.op.node = type("ReluBackward0", (_ReluNode,), {"__slots__": ()})  # type: ignore[attr-defined]
+relu.op.node = type("ReluBackward0", (_ReluNode,), {"__slots__": ()})
 
 
 @or_in_place
