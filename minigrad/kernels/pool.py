@@ -61,7 +61,7 @@ def max_pool2d(
     y, tap = np.empty(shape, x.dtype), np.empty(shape, _tap_dtype(kernel))
     x3, y3, tap3 = _planes(x), _planes(y), _planes(tap)
     how = (kernel, stride, padding, dilation)
-    work = x.size + y.size * kernel[0] * kernel[1] / 2
+    work = 2.0 * y.size * kernel[0] * kernel[1]
     parallel(lambda a, z: windows.window_best(a, z, x3, *how, y3, tap3), len(x3), work)
     return y, tap
 
@@ -176,7 +176,7 @@ def _window_mean(x: Array, t: Tables) -> Array:
         return window_mean_reference(x, t)
     y = np.empty((*x.shape[:2], *t.divisor.shape), x.dtype)
     x3, y3, how = _planes(x), _planes(y), (t.rows, t.cols, t.sliding, t.over(x.dtype))
-    work = 0.3 * len(x3) * _elements(t.rows) * x.shape[3] + 4.0 * y.size
+    work = 0.5 * len(x3) * _elements(t.rows) * x.shape[3] + 6.0 * y.size
     parallel(lambda a, z: windows.window_mean(a, z, x3, *how, y3), len(x3), work)
     return y
 
