@@ -251,7 +251,9 @@ class Tensor(Described):
 
     def _add_in_place(self, g: Tensor) -> None:
         """Add `g`, of the same shape and dtype, to a buffer that the walk owns."""
-        np.add(self._data, g._data, out=self._data)
+        from .kernels.elementwise import add_to
+
+        add_to(self._data, g._data)
 
     def _share_cell(self) -> Cell:
         """The counter of in-place changes, made on first need."""

@@ -48,53 +48,75 @@ def max_by_loops(x, k, stride, padding, dilation, out):
     return y, idx
 
 
+def places(tap, x, how):
+    return pool.places(tap, x.shape[3], *how[:4])
+
+
 @small
 @given(poolings())
 def test_max_pool2d_matches_nested_loops(case):
     x, how = case
-    y, idx = pool.max_pool2d(x, *how)
+    y, tap = pool.max_pool2d(x, *how)
     expected, where = max_by_loops(x, *how)
     met = where >= 0  # a dilated window may lie in the padding altogether
+    idx = places(tap, x, how)
     np.testing.assert_array_equal(y, expected)
     np.testing.assert_array_equal(idx[met], where[met])
+    np.testing.assert_array_equal(tap == how[0][0] * how[0][1], ~met)
     assert ((idx >= 0) & (idx < x.shape[2] * x.shape[3])).all()
     np.testing.assert_array_equal(pool.gather_plane(x, idx)[met], y[met])
 
 
-@pytest.mark.parametrize("hw", [(6, 8), (7, 9), (2, 2)])
-def test_max_pool2d_of_two_by_two_matches_nested_loops(hw):
+@pytest.mark.parametrize("k,s,p", [(2, 2, 0), (3, 2, 1), (3, 1, 1), (5, 3, 2)])
+@pytest.mark.parametrize("hw", [(6, 8), (37, 71), (5, 5)])
+def test_max_pool2d_of_wide_planes_matches_nested_loops(k, s, p, hw):
+    """Rows that fill vectors, and rows that do not; ties, NaN and -inf among them."""
     rng = np.random.default_rng(0)
-    x = rng.integers(-2, 2, size=(3, 4, *hw)).astype(float)
-    x[rng.random(x.shape) < 0.2] = np.nan
-    how = ((2, 2), (2, 2), (0, 0), (1, 1), (hw[0] // 2, hw[1] // 2))
-    for ours, loops in zip(pool.max_pool2d(x, *how), max_by_loops(x, *how), strict=True):
+    x = rng.integers(-2, 2, size=(2, 3, *hw)).astype(float)
+    x[rng.random(x.shape) < 0.1] = np.nan
+    x[rng.random(x.shape) < 0.3] = -np.inf
+    out = tuple((size + 2 * p - k) // s + 1 for size in hw)
+    how = ((k, k), (s, s), (p, p), (1, 1), out)
+    y, tap = pool.max_pool2d(x, *how)
+    assert tap.dtype == np.uint8
+    for ours, loops in zip((y, places(tap, x, how)), max_by_loops(x, *how), strict=True):
         np.testing.assert_array_equal(ours, loops)
+
+
+def test_max_pool2d_of_windows_beyond_a_byte_matches_slices():
+    x = np.random.default_rng(0).normal(size=(1, 2, 20, 40))
+    how = ((16, 16), (4, 8), (0, 0), (1, 1), (2, 4))
+    y, tap = pool.max_pool2d(x, *how)
+    assert tap.dtype == np.int32
+    for i, j in np.ndindex(2, 4):
+        part = x[:, :, 4 * i : 4 * i + 16, 8 * j : 8 * j + 16].reshape(1, 2, -1)
+        np.testing.assert_array_equal(y[:, :, i, j], part.max(2))
+        np.testing.assert_array_equal(tap[:, :, i, j], part.argmax(2))
 
 
 @needs_jit
 @small
-@given(poolings(), st.booleans(), st.sampled_from([None, 3]))
-def test_compiled_pooling_matches_its_reference(case, count_include_pad, divisor):
-    x, (k, stride, padding, dilation, out) = case
-    rows, cols = (
-        pool._dilated_windows(s, *args)
-        for s, *args in zip(x.shape[2:], k, stride, padding, dilation, out, strict=True)
-    )
-    pairs = zip(
-        pool._window_max(x, rows, cols, dilation),
-        pool.window_max_reference(x, rows, cols, dilation),
-        strict=True,
-    )
-    for fast, slow in pairs:
+@given(poolings(), st.booleans(), st.sampled_from([None, 3]), st.sampled_from([4, 8]))
+def test_compiled_pooling_matches_its_reference(case, count_include_pad, divisor, itemsize):
+    x, how = case
+    (k, stride, padding, _, out), x = how, x.astype(f"f{itemsize}")
+    y, tap = pool.max_pool2d(x, *how)
+    for fast, slow in zip((y, tap), pool.max_pool2d_reference(x, *how), strict=True):
         np.testing.assert_array_equal(fast, slow)
+        assert fast.dtype == slow.dtype
     x = np.nan_to_num(x)
+    g = np.random.default_rng(0).integers(-9, 9, size=y.shape).astype(x.dtype)  # sums are exact
+    where = tap, x.shape[2:], *how[:4]
+    gx = pool.max_pool2d_input_grad(g, *where)
+    np.testing.assert_array_equal(gx, pool.max_pool2d_input_grad_reference(g, *where))
     tables = pool._mean_tables(x.shape[2:], k, stride, padding, out, count_include_pad, divisor)
-    y = pool._window_mean(x, *tables)
-    np.testing.assert_allclose(y, pool.window_mean_reference(x, *tables), atol=1e-13)
+    y = pool._window_mean(x, tables)
+    eps = np.finfo(x.dtype).eps
+    np.testing.assert_allclose(y, pool.window_mean_reference(x, tables), atol=64 * eps)
     np.testing.assert_allclose(
-        pool._window_spread(y, x.shape[2:], *tables),
-        pool.window_spread_reference(y, x.shape[2:], *tables),
-        atol=1e-13,
+        pool._window_spread(y, x.shape[2:], tables),
+        pool.window_spread_reference(y, x.shape[2:], tables),
+        atol=64 * eps,
     )
 
 
@@ -105,9 +127,14 @@ def test_pooling_and_its_gradient_are_adjoint(case, count_include_pad, seed):
     rng = np.random.default_rng(seed)
     x, g = rng.normal(size=x.shape), rng.normal(size=(*x.shape[:2], *out))
     hw = x.shape[2:]
-    _, idx = pool.max_pool2d(x, k, stride, padding, dilation, out)
+    where = (k, stride, padding, dilation)
+    _, tap = pool.max_pool2d(x, *where, out)
+    idx = pool.places(tap, hw[1], *where)
     forward = np.vdot(pool.gather_plane(x, idx), g)
     np.testing.assert_allclose(np.vdot(pool.scatter_plane(g, idx, hw), x), forward, atol=1e-10)
+    gx = pool.max_pool2d_input_grad(g, tap, hw, *where)
+    alone = np.where(tap < k[0] * k[1], g, 0)  # a window without elements sends nothing
+    np.testing.assert_allclose(gx, pool.scatter_plane(alone, idx, hw), atol=1e-10)
     out = tuple((s + 2 * p - u) // t + 1 for s, u, t, p in zip(hw, k, stride, padding, strict=True))
     how = (k, stride, padding)
     y = pool.avg_pool2d(x, *how, out, count_include_pad, None)
@@ -117,7 +144,7 @@ def test_pooling_and_its_gradient_are_adjoint(case, count_include_pad, seed):
 
 
 @small
-@given(st.integers(1, 9), st.integers(1, 9), st.integers(1, 12), st.integers(1, 12))
+@given(st.integers(1, 9), st.integers(1, 9), st.integers(1, 40), st.integers(1, 40))
 def test_adaptive_pooling_matches_slices(oh, ow, h, w):
     x = np.random.default_rng(h * w).normal(size=(2, 3, h, w))
     mean, (top, idx) = pool.adaptive_avg_pool2d(x, (oh, ow)), pool.adaptive_max_pool2d(x, (oh, ow))
@@ -147,8 +174,10 @@ def test_avg_pool2d_divides_by_what_pytorch_counts():
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_pooling_keeps_dtype_and_accepts_no_images(dtype):
     x = np.zeros((0, 3, 4, 4), dtype)
-    y, idx = pool.max_pool2d(x, (2, 2), (2, 2), (0, 0), (1, 1), (2, 2))
-    assert (y.shape, y.dtype, idx.dtype) == ((0, 3, 2, 2), dtype, np.int64)
-    assert pool.scatter_plane(y, idx, (4, 4)).shape == x.shape
+    how = ((2, 2), (2, 2), (0, 0), (1, 1))
+    y, tap = pool.max_pool2d(x, *how, (2, 2))
+    assert (y.shape, y.dtype, tap.dtype) == ((0, 3, 2, 2), dtype, np.uint8)
+    assert pool.max_pool2d_input_grad(y, tap, (4, 4), *how).shape == x.shape
+    assert pool.scatter_plane(y, pool.places(tap, 4, *how), (4, 4)).shape == x.shape
     assert pool.adaptive_avg_pool2d(x, (1, 1)).dtype == dtype
     assert pool.adaptive_avg_pool2d(np.ones((1, 1, 3, 3), dtype), (0, 2)).shape == (1, 1, 0, 2)

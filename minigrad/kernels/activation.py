@@ -1,4 +1,4 @@
-"""The gradient of piecewise linear activations, in one pass; no Tensor lives here."""
+"""Relu and the gradient of piecewise linear activations, in one pass; no Tensor lives here."""
 
 from __future__ import annotations
 
@@ -11,10 +11,17 @@ from minigrad.kernels.jit import dense, kernel, parallel, use_jit
 
 Array = NDArray[np.floating]
 
-__all__ = ["passing"]
+__all__ = ["passing", "relu"]
 
 CHUNK = 4096  # elements: 16 KB of float32 per array, so that a chunk stays in L1
 SMALL = 512  # elements for which calling a compiled kernel costs more than NumPy's slow select
+
+
+def relu(x: Array) -> Array:
+    """max(x, 0); NaN stays. NumPy's maximum takes three times as long beside a scalar."""
+    if x.size <= SMALL or not use_jit(x):
+        return np.maximum(x, 0)
+    return passing(x, x, 0.0, math.inf)
 
 
 def passing(
@@ -34,7 +41,7 @@ def passing(
     real = g.dtype.type
     bounds = real(low), real(high), real(inside), real(outside)
     flat = g.reshape(-1), x.reshape(-1), out.reshape(-1)
-    parallel(lambda a, z: _passing(a, z, *flat, *bounds), -(-g.size // CHUNK), g.size)
+    parallel(lambda a, z: _passing(a, z, *flat, *bounds), -(-g.size // CHUNK), 0.3 * g.size)
     return out
 
 

@@ -22,11 +22,13 @@ from numpy.typing import NDArray
 
 from minigrad.kernels import threads
 from minigrad.kernels.cache import KernelCache
+from minigrad.kernels.memory import keep_freed
 from minigrad.kernels.threads import get_num_threads, parallel, scratch, set_num_threads
 
 __all__ = [
     "Kernel",
     "dense",
+    "exact_helper",
     "get_num_threads",
     "helper",
     "intrinsic",
@@ -50,6 +52,7 @@ def jit_enabled() -> bool:
     They do not with `MINIGRAD_JIT=0` in the environment, or where Numba cannot be imported. It is
     found out once, when the first kernel runs.
     """
+    keep_freed()
     if os.environ.get("MINIGRAD_JIT", "1") == "0" or not _numba_works():
         return False
     from minigrad.kernels.spin import spin
@@ -78,9 +81,11 @@ _building = threading.RLock()
 class Kernel:
     """A function that Numba compiles when it is first called; other kernels may call it."""
 
-    def __init__(self, function: Callable[..., Any], keep: bool) -> None:
+    def __init__(
+        self, function: Callable[..., Any], keep: bool, fastmath: frozenset[str] = FASTMATH
+    ) -> None:
         self.function = function
-        self.keep = keep
+        self.keep, self.fastmath = keep, fastmath
         self.__name__ = function.__name__
         self.__doc__ = function.__doc__
         self._dispatcher: Any = None
@@ -96,7 +101,7 @@ class Kernel:
                 import numba
 
                 policy = numba.njit(
-                    nogil=True, error_model="numpy", fastmath=set(FASTMATH),
+                    nogil=True, error_model="numpy", fastmath=set(self.fastmath),
                     no_cfunc_wrapper=True,  # nobody calls by address: a tenth of a first step
                 )
                 made = policy(self.function)
@@ -123,6 +128,11 @@ def kernel(function: Callable[..., Any]) -> Kernel:
 def helper(function: Callable[..., Any]) -> Kernel:
     """A part of kernels, compiled into those that call it."""
     return Kernel(function, keep=False)
+
+
+def exact_helper(function: Callable[..., Any]) -> Kernel:
+    """A `helper` whose arithmetic is done in the order in which it is written."""
+    return Kernel(function, keep=False, fastmath=frozenset({"contract"}))
 
 
 class intrinsic:

@@ -1,9 +1,13 @@
 """Normalisation over batch and space, or over rows, with fused gradients; no Tensor lives here.
 
 Sums run in float64 whatever the dtype of the data, so that a mean far from zero costs no digits.
+Bound by memory: x is read once and y written once, in the gradient g and x read and gx written.
 """
 
 from __future__ import annotations
+
+import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,60 +18,88 @@ from minigrad.kernels.jit import dense, parallel, use_jit
 Array = NDArray[np.floating]
 
 __all__ = [
+    "batch_norm",
     "batch_norm_apply",
     "batch_norm_grad",
-    "batch_norm_stats",
     "row_norm",
     "row_norm_grad",
 ]
 
 
-def batch_norm_stats(x: Array) -> tuple[Array, Array]:
-    """Mean and biased variance of each channel of x (N, C, L): two arrays (C,)."""
-    if not use_jit(x):
-        return batch_norm_stats_reference(x)
-    x, c = dense(x), x.shape[1]
-    mean, var = np.empty(c, x.dtype), np.empty(c, x.dtype)
-    parallel(lambda a, z: moments.channel_stats(a, z, x, mean, var), c, x.size)
-    return mean, var
+def _ncl(x: Array) -> Array:
+    """(N, C, ...) as (N, C, L)."""
+    return x if x.ndim == 3 else x.reshape(*x.shape[:2], math.prod(x.shape[2:]))
+
+
+def batch_norm(
+    x: Array, eps: float, w: Array | None, b: Array | None, relu: bool = False
+) -> tuple[Array, Array, Array, Array]:
+    """Normalise each channel of x (N, C, ...) by its own statistics, then scale and shift it.
+
+        y[n,c,l] = (x[n,c,l] − mean[c]) · rstd[c] · w[c] + b[c],  rstd = 1/sqrt(var + eps)
+
+    `relu` cuts y off at 0. Returns y, mean, biased var and rstd, three arrays (C,).
+    """
+    if not use_jit(x, w, b):
+        return batch_norm_reference(x, eps, w, b, relu)
+    x, y, c = dense(x), np.empty(x.shape, x.dtype), x.shape[1]
+    mean, var, rstd = np.empty((3, c), x.dtype)
+    weight = np.ones_like(mean) if w is None else dense(w)
+    shift = np.zeros_like(mean) if b is None else dense(b)
+    how = _ncl(x), float(eps), weight, shift, _floor(x.dtype, relu)
+    out = _ncl(y), mean, var, rstd
+    parallel(lambda a, z: moments.channel_norm(a, z, *how, *out), c, _work(x))
+    return y, mean, var, rstd
 
 
 def batch_norm_apply(
-    x: Array, mean: Array, rstd: Array, w: Array | None, b: Array | None
+    x: Array, mean: Array, rstd: Array, w: Array | None, b: Array | None, relu: bool = False
 ) -> Array:
-    """y[n,c,l] = (x[n,c,l] − mean[c]) · rstd[c] · w[c] + b[c]; x (N, C, L)."""
+    """y[n,c,l] = (x[n,c,l] − mean[c]) · rstd[c] · w[c] + b[c]; x (N, C, ...), L of them."""
     if not use_jit(x, mean, rstd, w, b):
-        return batch_norm_apply_reference(x, mean, rstd, w, b)
+        return batch_norm_apply_reference(x, mean, rstd, w, b, relu)
     x, y = dense(x), np.empty(x.shape, x.dtype)
-    mean, scale = dense(mean), dense(rstd) if w is None else rstd * w
+    scale = dense(rstd) if w is None else rstd * w
     shift = np.zeros_like(scale) if b is None else dense(b)
-    parallel(
-        lambda a, z: moments.channel_affine(a, z, x, mean, scale, shift, y), x.shape[0], x.size
-    )
+    how = dense(mean), scale, shift, _floor(x.dtype, relu)
+    n, c = x.shape[:2]
+    planes, to = x.reshape(n * c, -1), y.reshape(n * c, -1)
+    parallel(lambda a, z: moments.channel_affine(a, z, planes, *how, to), n * c, 0.3 * x.size)
     return y
 
 
 def batch_norm_grad(
-    g: Array, x: Array, mean: Array, rstd: Array, w: Array | None
-) -> tuple[Array, Array, Array]:
-    """Gradients of `batch_norm_apply` where mean and rstd are those of the batch itself.
+    g: Array, x: Array, mean: Array, rstd: Array, w: Array | None, b: Array | None = None,
+    relu: bool = False,
+) -> tuple[Array, Array, Array]:  # fmt: skip
+    """Gradients of `batch_norm` where mean and rstd are those of the batch itself.
 
         x̂ = (x − mean)·rstd,  gb = Σ g,  gw = Σ g·x̂,  gx = w·rstd·(g − gb/M − x̂·gw/M),  M = N·L
 
-    Returns gx (N, C, L), gw (C,), gb (C,).
+    With `relu`, which alone needs b, g is first made 0 where the result was cut off.
+    Returns gx (N, C, ...), gw (C,), gb (C,).
     """
-    if not use_jit(g, x, mean, rstd, w):
-        return batch_norm_grad_reference(g, x, mean, rstd, w)
-    g, x, mean, rstd = dense(g), dense(x), dense(mean), dense(rstd)
-    scale = rstd if w is None else rstd * w
+    if not use_jit(g, x, mean, rstd, w, b):
+        return batch_norm_grad_reference(g, x, mean, rstd, w, b, relu)
+    g, x, gx = dense(g), dense(x), np.empty(x.shape, x.dtype)
     c = x.shape[1]
-    gx, gw, gb = np.empty(x.shape, x.dtype), np.empty(c, x.dtype), np.empty(c, x.dtype)
-    parallel(
-        lambda a, z: moments.channel_grad(a, z, g, x, mean, rstd, scale, gx, gw, gb),
-        c,
-        2.0 * x.size,
-    )
+    gw, gb = np.empty((2, c), x.dtype)
+    scale = dense(rstd) if w is None else rstd * w
+    shift = np.zeros_like(scale) if b is None else dense(b)
+    how = _ncl(g), _ncl(x), dense(mean), dense(rstd), scale, shift, _floor(x.dtype, relu)
+    out = _ncl(gx), gw, gb
+    parallel(lambda a, z: moments.channel_grad(a, z, *how, *out), c, _work(x))
     return gx, gw, gb
+
+
+def _work(x: Array) -> float:
+    """For `parallel`: beginning a row of a channel takes as long as a hundred elements."""
+    return x.size + 100.0 * x.shape[0] * x.shape[1]
+
+
+def _floor(dtype: np.dtype[Any], relu: bool) -> Any:
+    """What `moments` cuts off at."""
+    return dtype.type(0 if relu else math.nan)
 
 
 def row_norm(x: Array, eps: float) -> tuple[Array, Array, Array]:
@@ -95,34 +127,44 @@ def row_norm_grad(g: Array, x: Array, mean: Array, rstd: Array) -> Array:
     return gx
 
 
-def batch_norm_stats_reference(x: Array) -> tuple[Array, Array]:
-    """`batch_norm_stats` in NumPy, two passes."""
-    m = max(x.shape[0] * x.shape[2], 1)
-    mean = x.sum(axis=(0, 2), dtype=np.float64) / m
-    var = np.square(x - mean[:, None]).sum(axis=(0, 2)) / m
-    return mean.astype(x.dtype), var.astype(x.dtype)
+def batch_norm_reference(
+    x: Array, eps: float, w: Array | None, b: Array | None, relu: bool = False
+) -> tuple[Array, Array, Array, Array]:
+    """`batch_norm` in NumPy, two passes for the statistics."""
+    rows = _ncl(x)
+    m = max(rows.shape[0] * rows.shape[2], 1)
+    mean = rows.sum(axis=(0, 2), dtype=np.float64) / m
+    var = np.square(rows - mean[:, None]).sum(axis=(0, 2)) / m
+    mean, var = mean.astype(x.dtype), var.astype(x.dtype)
+    rstd = (1 / np.sqrt(var + eps)).astype(x.dtype, copy=False)
+    return batch_norm_apply_reference(x, mean, rstd, w, b, relu), mean, var, rstd
 
 
 def batch_norm_apply_reference(
-    x: Array, mean: Array, rstd: Array, w: Array | None, b: Array | None
+    x: Array, mean: Array, rstd: Array, w: Array | None, b: Array | None, relu: bool = False
 ) -> Array:
     """`batch_norm_apply` in NumPy."""
     scale = rstd if w is None else rstd * w
-    y = (x - mean[:, None]) * scale[:, None]
-    return y if b is None else y + b[:, None]
+    y = (_ncl(x) - mean[:, None]) * scale[:, None]
+    y = y if b is None else y + b[:, None]
+    return (np.maximum(y, 0) if relu else y).reshape(x.shape)
 
 
 def batch_norm_grad_reference(
-    g: Array, x: Array, mean: Array, rstd: Array, w: Array | None
-) -> tuple[Array, Array, Array]:
+    g: Array, x: Array, mean: Array, rstd: Array, w: Array | None, b: Array | None = None,
+    relu: bool = False,
+) -> tuple[Array, Array, Array]:  # fmt: skip
     """`batch_norm_grad` in NumPy."""
+    if relu:
+        g = np.where(batch_norm_apply_reference(x, mean, rstd, w, b) <= 0, g.dtype.type(0), g)
+    shape, g, x = x.shape, _ncl(g), _ncl(x)
     m = max(x.shape[0] * x.shape[2], 1)
     xhat = (x - mean[:, None]) * rstd[:, None]
     gb = g.sum(axis=(0, 2), dtype=np.float64).astype(g.dtype)
     gw = (g * xhat).sum(axis=(0, 2), dtype=np.float64).astype(g.dtype)
     scale = rstd if w is None else rstd * w
     gx = scale[:, None] * (g - gb[:, None] / m - xhat * (gw[:, None] / m))
-    return gx.astype(x.dtype, copy=False), gw, gb
+    return gx.astype(x.dtype, copy=False).reshape(shape), gw, gb
 
 
 def row_norm_reference(x: Array, eps: float) -> tuple[Array, Array, Array]:

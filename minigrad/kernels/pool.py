@@ -1,14 +1,16 @@
 """Pooling over windows of NCHW arrays, each with its adjoint; no Tensor and no user checks here.
 
 Max-pooling is a gather: it returns which input element won, and the pair `gather_plane` and
-`scatter_plane`, adjoint to each other, carries gradients of any order. Averages are linear.
-Every pooling is given by tables of windows (first, last+1, per output row and column), so that
-sliding, ceil-mode and adaptive windows run through the same loops.
+`scatter_plane`, adjoint to each other, carries gradients of any order. Sliding windows note the
+winner as the number of its tap, one byte, from which `places` makes the position in the plane.
+Averages are linear. Their windows, and those that adapt, are given by tables (first, last+1, per
+output row and column). All of it is bound by memory: one pass over the larger side.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +21,7 @@ from minigrad.kernels.jit import dense, parallel, use_jit
 Pair = tuple[int, int]
 Array = NDArray[np.floating]
 Index = NDArray[np.int64]
+Tap = NDArray[np.integer]
 
 __all__ = [
     "adaptive_avg_pool2d",
@@ -28,14 +31,16 @@ __all__ = [
     "avg_pool2d_input_grad",
     "gather_plane",
     "max_pool2d",
+    "max_pool2d_input_grad",
+    "places",
     "scatter_plane",
 ]
 
 
 def max_pool2d(
     x: Array, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair, out_hw: Pair
-) -> tuple[Array, Index]:
-    """Largest element of each window, and where it stands.
+) -> tuple[Array, Tap]:
+    """Largest element of each window, and which tap of the window it is.
 
     Padding never wins. The first of equal elements wins; of NaNs the last, as in PyTorch.
 
@@ -47,40 +52,77 @@ def max_pool2d(
     Returns
     -------
     y : (N, C, OH, OW)
-    idx : (N, C, OH, OW) int64, the flat position h·W + w within the plane
+    tap : (N, C, OH, OW) uint8 (int32 for windows of more than 255), u·KW + v of the winner, or
+        KH·KW where the window lies in the padding altogether
     """
-    h, w = x.shape[2:]
-    rows = _dilated_windows(h, kernel[0], stride[0], padding[0], dilation[0], out_hw[0])
-    cols = _dilated_windows(w, kernel[1], stride[1], padding[1], dilation[1], out_hw[1])
-    return _window_max(x, rows, cols, dilation)
+    if not use_jit(x):
+        return max_pool2d_reference(x, kernel, stride, padding, dilation, out_hw)
+    shape = (*x.shape[:2], *out_hw)
+    y, tap = np.empty(shape, x.dtype), np.empty(shape, _tap_dtype(kernel))
+    x3, y3, tap3 = _planes(x), _planes(y), _planes(tap)
+    how = (kernel, stride, padding, dilation)
+    work = 2.0 * y.size * kernel[0] * kernel[1]
+    parallel(lambda a, z: windows.window_best(a, z, x3, *how, y3, tap3), len(x3), work)
+    return y, tap
+
+
+def max_pool2d_input_grad(
+    g: Array, tap: Tap, hw: Pair, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair
+) -> Array:
+    """Adjoint of picking the taps: g (N, C, OH, OW) -> (N, C, H, W) with (H, W) = hw."""
+    if not use_jit(g):
+        return max_pool2d_input_grad_reference(g, tap, hw, kernel, stride, padding, dilation)
+    gx = np.empty((*g.shape[:2], *hw), g.dtype)
+    g3, tap3, gx3 = _planes(g), _planes(tap), _planes(gx)
+    how = (kernel, stride, padding, dilation)
+    work = 0.3 * gx.size + 3.0 * g.size
+    parallel(lambda a, z: windows.window_best_grad(a, z, g3, tap3, *how, gx3), len(g3), work)
+    return gx
+
+
+def places(
+    tap: Tap, width: int, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair
+) -> Index:
+    """Flat positions h·W + w in their planes of winners; 0 for a window without elements."""
+    t, (oh, ow) = np.arange(kernel[0] * kernel[1]), tap.shape[2:]
+    offset = np.append(t // kernel[1] * dilation[0] * width + t % kernel[1] * dilation[1], 0)
+    row = np.arange(oh)[:, None] * stride[0] - padding[0]
+    corner = row * width + np.arange(ow) * stride[1] - padding[1]
+    return np.where(tap < t.size, offset[tap] + corner, 0)
 
 
 def adaptive_max_pool2d(x: Array, out_hw: Pair) -> tuple[Array, Index]:
     """Largest element of windows that tile the plane into out_hw parts, and where it stands."""
     h, w = x.shape[2:]
-    return _window_max(x, _adaptive_windows(h, out_hw[0]), _adaptive_windows(w, out_hw[1]), (1, 1))
+    rows, cols = _adaptive_windows(h, out_hw[0]), _adaptive_windows(w, out_hw[1])
+    if not use_jit(x):
+        return window_max_reference(x, rows, cols)
+    shape = (*x.shape[:2], *out_hw)
+    y, idx = np.empty(shape, x.dtype), np.empty(shape, np.int64)
+    x3, y3, idx3 = _planes(x), _planes(y), _planes(idx)
+    work = 2.0 * len(x3) * _elements(rows) * _elements(cols)
+    parallel(lambda a, z: windows.window_max(a, z, x3, rows, cols, y3, idx3), len(x3), work)
+    return y, idx
 
 
 def gather_plane(x: Array, idx: Index) -> Array:
     """y[n,c,i,j] = x[n,c].ravel()[idx[n,c,i,j]]; x (N, C, H, W), idx (N, C, OH, OW)."""
     if not use_jit(x):
         return gather_plane_reference(x, idx)
-    n, c, *out = idx.shape
-    y = np.empty((n * c, out[0] * out[1]), x.dtype)
-    x2, idx2 = _planes(x), _planes(idx)
-    parallel(lambda a, z: windows.gather(a, z, x2, idx2, y), n * c, y.size)
-    return y.reshape(n, c, *out)
+    y = np.empty(idx.shape, x.dtype)
+    x2, idx2, y2 = _flat(x), _flat(idx), _flat(y)
+    parallel(lambda a, z: windows.gather(a, z, x2, idx2, y2), len(y2), y.size)
+    return y
 
 
 def scatter_plane(g: Array, idx: Index, hw: Pair) -> Array:
     """Adjoint of `gather_plane`: gx[n,c].ravel()[idx[n,c,i,j]] += g[n,c,i,j]; (N, C, H, W)."""
     if not use_jit(g):
         return scatter_plane_reference(g, idx, hw)
-    n, c = g.shape[:2]
-    gx = np.empty((n * c, hw[0] * hw[1]), g.dtype)
-    g2, idx2 = _planes(g), _planes(idx)
-    parallel(lambda a, z: windows.scatter(a, z, g2, idx2, gx), n * c, gx.size + g.size)
-    return gx.reshape(n, c, *hw)
+    gx = np.empty((*g.shape[:2], *hw), g.dtype)
+    g2, idx2, gx2 = _flat(g), _flat(idx), _flat(gx)
+    parallel(lambda a, z: windows.scatter(a, z, g2, idx2, gx2), len(g2), gx.size + g.size)
+    return gx
 
 
 def avg_pool2d(
@@ -100,7 +142,7 @@ def avg_pool2d(
     tables = _mean_tables(
         x.shape[2:], kernel, stride, padding, out_hw, count_include_pad, divisor_override
     )
-    return _window_mean(x, *tables)
+    return _window_mean(x, tables)
 
 
 def avg_pool2d_input_grad(
@@ -116,87 +158,74 @@ def avg_pool2d_input_grad(
     tables = _mean_tables(
         hw, kernel, stride, padding, g.shape[2:], count_include_pad, divisor_override
     )
-    return _window_spread(g, hw, *tables)
+    return _window_spread(g, hw, tables)
 
 
 def adaptive_avg_pool2d(x: Array, out_hw: Pair) -> Array:
     """Mean of windows that tile the plane into out_hw parts: (N, C, H, W) -> (N, C, OH, OW)."""
-    return _window_mean(x, *_adaptive_tables(x.shape[2:], out_hw))
+    return _window_mean(x, _adaptive_tables(x.shape[2:], out_hw))
 
 
 def adaptive_avg_pool2d_input_grad(g: Array, hw: Pair) -> Array:
     """Adjoint of `adaptive_avg_pool2d`: g (N, C, OH, OW) -> (N, C, H, W) with (H, W) = hw."""
-    return _window_spread(g, hw, *_adaptive_tables(hw, g.shape[2:]))
+    return _window_spread(g, hw, _adaptive_tables(hw, g.shape[2:]))
 
 
-def _window_max(x: Array, rows: Index, cols: Index, dilation: Pair) -> tuple[Array, Index]:
+def _window_mean(x: Array, t: Tables) -> Array:
     if not use_jit(x):
-        return window_max_reference(x, rows, cols, dilation)
-    n, c, h, w = x.shape
-    x3, (dil_h, dil_w) = dense(x).reshape(n * c, h, w), dilation
-    y = np.empty((n * c, len(rows), len(cols)), x.dtype)
-    idx = np.empty(y.shape, np.int64)
-    if dilation == (1, 1) and _tiles_by_two(rows) and _tiles_by_two(cols):
-        work = 4 * y.size
-        parallel(lambda a, z: windows.window_max_2x2(a, z, x3, y, idx), n * c, work)
-    else:
-        work = n * c * _elements(rows, dil_h) * _elements(cols, dil_w) * 2
-        parallel(
-            lambda a, z: windows.window_max(a, z, x3, rows, cols, dil_h, dil_w, y, idx),
-            n * c,
-            work,
-        )
-    return y.reshape(n, c, *y.shape[1:]), idx.reshape(n, c, *y.shape[1:])
+        return window_mean_reference(x, t)
+    y = np.empty((*x.shape[:2], *t.divisor.shape), x.dtype)
+    x3, y3, how = _planes(x), _planes(y), (t.rows, t.cols, t.sliding, t.over(x.dtype))
+    work = 0.5 * len(x3) * _elements(t.rows) * x.shape[3] + 6.0 * y.size
+    parallel(lambda a, z: windows.window_mean(a, z, x3, *how, y3), len(x3), work)
+    return y
 
 
-def _window_mean(x: Array, rows: Index, cols: Index, divisor: NDArray[np.float64]) -> Array:
-    if not use_jit(x):
-        return window_mean_reference(x, rows, cols, divisor)
-    n, c, h, w = x.shape
-    x3, over = dense(x).reshape(n * c, h, w), divisor.astype(x.dtype)
-    y = np.empty((n * c, len(rows), len(cols)), x.dtype)
-    work = n * c * _elements(rows) * _elements(cols)
-    parallel(lambda a, z: windows.window_mean(a, z, x3, rows, cols, over, y), n * c, work)
-    return y.reshape(n, c, *y.shape[1:])
-
-
-def _window_spread(
-    g: Array, hw: Pair, rows: Index, cols: Index, divisor: NDArray[np.float64]
-) -> Array:
+def _window_spread(g: Array, hw: Pair, t: Tables) -> Array:
     if not use_jit(g):
-        return window_spread_reference(g, hw, rows, cols, divisor)
-    n, c, oh, ow = g.shape
-    g3, over = dense(g).reshape(n * c, oh, ow), divisor.astype(g.dtype)
-    gx = np.empty((n * c, *hw), g.dtype)
-    work = gx.size + n * c * _elements(rows) * _elements(cols)
-    parallel(lambda a, z: windows.window_spread(a, z, g3, rows, cols, over, gx), n * c, work)
-    return gx.reshape(n, c, *hw)
+        return window_spread_reference(g, hw, t)
+    gx = np.empty((*g.shape[:2], *hw), g.dtype)
+    g3, gx3, how = _planes(g), _planes(gx), (t.rows, t.cols, t.over(g.dtype))
+    work = 0.3 * gx.size + 2.0 * len(g3) * g.shape[2] * _elements(t.cols)
+    parallel(lambda a, z: windows.window_spread(a, z, g3, *how, gx3), len(g3), work)
+    return gx
 
 
-def _planes(x: NDArray[np.generic]) -> NDArray[np.generic]:
+def _planes(x: NDArray[Any]) -> NDArray[Any]:
+    """(N, C, H, W) as (N·C, H, W)."""
+    n, c, h, w = x.shape
+    return dense(x).reshape(n * c, h, w)
+
+
+def _flat(x: NDArray[Any]) -> NDArray[Any]:
+    """(N, C, H, W) as (N·C, H·W)."""
     n, c, h, w = x.shape
     return dense(x).reshape(n * c, h * w)
 
 
-def _elements(windows_: Index, dilation: int = 1) -> int:
+def _tap_dtype(kernel: Pair) -> np.dtype[Any]:
+    return np.dtype(np.uint8 if kernel[0] * kernel[1] < 256 else np.int32)
+
+
+def _elements(windows_: Index) -> int:
     """Elements that all windows of one axis meet together."""
-    return int((-(windows_[:, 0] - windows_[:, 1]) // dilation).sum())
-
-
-def _tiles_by_two(windows_: Index) -> bool:
-    first = np.arange(len(windows_)) * 2
-    return bool((windows_[:, 0] == first).all() and (windows_[:, 1] == first + 2).all())
+    return int((windows_[:, 1] - windows_[:, 0]).sum())
 
 
 # Tables of windows: (out, 2) int64, first and last+1 element of each window inside the image.
 
 
-@lru_cache(maxsize=256)
-def _dilated_windows(size: int, k: int, stride: int, pad: int, dil: int, out: int) -> Index:
-    lo = np.arange(out, dtype=np.int64) * stride - pad
-    hi = np.minimum(lo + (k - 1) * dil + 1, size)
-    lo += np.maximum(-(lo // dil), 0) * dil  # the first tap that is not in the padding
-    return np.stack([lo, np.maximum(hi, lo)], axis=1)
+class Tables(NamedTuple):
+    """Windows that are averaged."""
+
+    rows: Index
+    cols: Index
+    sliding: tuple[int, int, int]  # width, stride, padding along columns; stride 0: they adapt
+    divisor: NDArray[np.float64]  # (OH, OW)
+
+    def over(self, dtype: np.dtype[Any]) -> Array:
+        """The divisor in the dtype of the data."""
+        return self.divisor.astype(dtype)
 
 
 @lru_cache(maxsize=256)
@@ -214,7 +243,7 @@ def _mean_tables(
     out_hw: Pair,
     count_include_pad: bool,
     divisor_override: int | None,
-) -> tuple[Index, Index, NDArray[np.float64]]:
+) -> Tables:
     windows, counts = [], []
     for size, k, s, p, out in zip(hw, kernel, stride, padding, out_hw, strict=True):
         lo = np.arange(out, dtype=np.int64) * s - p
@@ -227,22 +256,50 @@ def _mean_tables(
     if divisor_override is not None:
         divisor[...] = divisor_override
     divisor[divisor == 0] = 1.0  # a window that meets no element: its mean is 0
-    return windows[0], windows[1], divisor
+    # Where windows are as wide as many of them are, a loop along each beats one across them.
+    step = stride[1] if kernel[1] <= 8 else 0
+    return Tables(windows[0], windows[1], (kernel[1], step, padding[1]), divisor)
 
 
 @lru_cache(maxsize=256)
-def _adaptive_tables(hw: Pair, out_hw: Pair) -> tuple[Index, Index, NDArray[np.float64]]:
+def _adaptive_tables(hw: Pair, out_hw: Pair) -> Tables:
     rows, cols = _adaptive_windows(hw[0], out_hw[0]), _adaptive_windows(hw[1], out_hw[1])
-    return rows, cols, np.outer(rows[:, 1] - rows[:, 0], cols[:, 1] - cols[:, 0]).astype(np.float64)
+    divisor = np.outer(rows[:, 1] - rows[:, 0], cols[:, 1] - cols[:, 0]).astype(np.float64)
+    width = hw[1] // max(out_hw[1], 1)
+    exact = width * out_hw[1] == hw[1] and 0 < width <= 8  # then they slide by their width
+    return Tables(rows, cols, (width, width if exact else 0, 0), divisor)
 
 
 # The definitions in NumPy: one window at a time, over all planes at once.
 
 
-def window_max_reference(
-    x: Array, rows: Index, cols: Index, dilation: Pair
-) -> tuple[Array, Index]:
-    """Winner of every window rows[i] x cols[j], taps `dilation` apart."""
+def max_pool2d_reference(
+    x: Array, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair, out_hw: Pair
+) -> tuple[Array, Tap]:
+    """`max_pool2d`, tap by tap."""
+    h, w = x.shape[2:]
+    y = np.full((*x.shape[:2], *out_hw), -np.inf, x.dtype)
+    tap = np.full(y.shape, kernel[0] * kernel[1], _tap_dtype(kernel))
+    for i, j, t in np.ndindex(*out_hw, kernel[0] * kernel[1]):
+        r = i * stride[0] - padding[0] + t // kernel[1] * dilation[0]
+        c = j * stride[1] - padding[1] + t % kernel[1] * dilation[1]
+        if 0 <= r < h and 0 <= c < w:
+            best, where, value = y[:, :, i, j], tap[:, :, i, j], x[:, :, r, c]
+            wins = (value > best) | np.isnan(value) | (where == kernel[0] * kernel[1])
+            best[wins], where[wins] = value[wins], t
+    return y, tap
+
+
+def max_pool2d_input_grad_reference(
+    g: Array, tap: Tap, hw: Pair, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair
+) -> Array:
+    """`max_pool2d_input_grad` as a scatter to the `places`."""
+    idx = places(tap, hw[1], kernel, stride, padding, dilation)
+    return scatter_plane_reference(np.where(tap < kernel[0] * kernel[1], g, 0), idx, hw)
+
+
+def window_max_reference(x: Array, rows: Index, cols: Index) -> tuple[Array, Index]:
+    """Winner of every window rows[i] x cols[j]."""
     w = x.shape[3]
     y = np.full((*x.shape[:2], len(rows), len(cols)), -np.inf, x.dtype)
     idx = np.zeros(y.shape, np.int64)
@@ -251,8 +308,8 @@ def window_max_reference(
             best, where = y[:, :, i, j], idx[:, :, i, j]
             if r0 < r1 and c0 < c1:
                 where[...] = r0 * w + c0
-            for r in range(r0, r1, dilation[0]):
-                for c in range(c0, c1, dilation[1]):
+            for r in range(r0, r1):
+                for c in range(c0, c1):
                     wins = (x[:, :, r, c] > best) | np.isnan(x[:, :, r, c])
                     best[wins], where[wins] = x[:, :, r, c][wins], r * w + c
     return y, idx
@@ -274,22 +331,21 @@ def scatter_plane_reference(g: Array, idx: Index, hw: Pair) -> Array:
     return gx.reshape(n, c, *hw)
 
 
-def window_mean_reference(x: Array, rows: Index, cols: Index, divisor: Array) -> Array:
+def window_mean_reference(x: Array, t: Tables) -> Array:
     """Sum of every window rows[i] x cols[j], over divisor[i, j]."""
-    y = np.empty((*x.shape[:2], len(rows), len(cols)), x.dtype)
-    for i, (r0, r1) in enumerate(rows.tolist()):
-        for j, (c0, c1) in enumerate(cols.tolist()):
-            y[:, :, i, j] = x[:, :, r0:r1, c0:c1].sum(axis=(2, 3)) / divisor[i, j].astype(x.dtype)
+    y = np.empty((*x.shape[:2], *t.divisor.shape), x.dtype)
+    for i, (r0, r1) in enumerate(t.rows.tolist()):
+        for j, (c0, c1) in enumerate(t.cols.tolist()):
+            total = x[:, :, r0:r1, c0:c1].sum(axis=(2, 3))
+            y[:, :, i, j] = total / t.divisor[i, j].astype(x.dtype)
     return y
 
 
-def window_spread_reference(
-    g: Array, hw: Pair, rows: Index, cols: Index, divisor: Array
-) -> Array:
+def window_spread_reference(g: Array, hw: Pair, t: Tables) -> Array:
     """Adjoint of `window_mean_reference`: every window receives g / divisor."""
     gx = np.zeros((*g.shape[:2], *hw), g.dtype)
-    share = g / divisor.astype(g.dtype)
-    for i, (r0, r1) in enumerate(rows.tolist()):
-        for j, (c0, c1) in enumerate(cols.tolist()):
+    share = g / t.divisor.astype(g.dtype)
+    for i, (r0, r1) in enumerate(t.rows.tolist()):
+        for j, (c0, c1) in enumerate(t.cols.tolist()):
             gx[:, :, r0:r1, c0:c1] += share[:, :, i, j, None, None]
     return gx

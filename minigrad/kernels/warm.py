@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from minigrad.kernels import activation, conv, index, norm, optim, pool
+from minigrad.kernels import activation, conv, index, loss, norm, optim, pool
 
 __all__ = ["exercise"]
 
@@ -17,6 +17,7 @@ def exercise(dtype: np.dtype) -> None:
     _normalise(x)
     _update(dtype)
     activation.passing(x, x, 0.0, 1.0)
+    _classify(x[0, 0])
     index.scatter_add(np.zeros((2, 2), dtype), np.zeros(1, np.int64), np.ones((1, 2), dtype))
 
 
@@ -29,20 +30,28 @@ def _convolve(x: np.ndarray) -> None:
 
 
 def _pool(x: np.ndarray) -> None:
-    y, idx = pool.max_pool2d(x, (2, 2), (2, 2), (0, 0), (1, 1), (2, 2))
-    pool.max_pool2d(x, (3, 3), (1, 1), (0, 0), (1, 1), (2, 2))
-    pool.gather_plane(x, idx)
-    pool.scatter_plane(y, idx, (4, 4))
+    how = ((2, 2), (2, 2), (0, 0), (1, 1))
+    y, tap = pool.max_pool2d(x, *how, (2, 2))
+    pool.max_pool2d_input_grad(y, tap, (4, 4), *how)
+    idx = pool.adaptive_max_pool2d(x, (1, 1))[1]
+    pool.scatter_plane(pool.gather_plane(x, idx), idx, (4, 4))
     pool.adaptive_avg_pool2d_input_grad(pool.adaptive_avg_pool2d(x, (1, 1)), (4, 4))
 
 
 def _normalise(x: np.ndarray) -> None:
     rows = x.reshape(1, 2, 16)
-    mean, var = norm.batch_norm_stats(rows)
-    norm.batch_norm_apply(rows, mean, var, None, None)
-    norm.batch_norm_grad(rows, rows, mean, var, None)
+    y, mean, _, rstd = norm.batch_norm(rows, 1e-5, None, None)
+    norm.batch_norm_apply(rows, mean, rstd, None, None)
+    norm.batch_norm_grad(y, rows, mean, rstd, None)
     y, mean, rstd = norm.row_norm(rows[0], 1e-5)
     norm.row_norm_grad(y, rows[0], mean, rstd)
+
+
+def _classify(x: np.ndarray) -> None:
+    classes, ones = np.zeros(4, np.int64), np.ones(4, x.dtype)
+    loss.softmax_grad(x, loss.softmax(x))
+    loss.cross_entropy(x, classes, ones)
+    loss.cross_entropy_grad(x, classes, ones, ones)
 
 
 def _update(dtype: np.dtype) -> None:

@@ -1,17 +1,105 @@
-"""The compiled loops of pooling: windows given by tables, one chunk per plane. No policy here."""
+"""The compiled loops of pooling, one chunk per plane. No policy here.
+
+Taps are the outer loops and columns the inner one, so that a vector holds neighbouring windows; a
+plane is small enough for the nearest cache. What is the same for a whole row of windows is done
+once per row, along the columns, before the windows are told apart.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
-from minigrad.kernels.jit import kernel
+from minigrad.kernels.jit import helper, kernel
 
-__all__ = ["gather", "scatter", "window_max", "window_max_2x2", "window_mean", "window_spread"]
+__all__ = ["gather", "scatter", "window_best", "window_best_grad", "window_max", "window_mean",
+           "window_spread"]  # fmt: skip
+
+
+@helper
+def _columns(v, stride, pad, dil, width, out):
+    """Column of tap v in window 0, and the range of windows in which it is inside the plane."""
+    at = v * dil - pad
+    low = (-at + stride - 1) // stride if at < 0 else 0
+    high = (width - 1 - at) // stride + 1 if at < width else 0
+    return at, min(low, out), min(high, out)
+
+
+@helper
+def _first(size, k, start, dil):
+    """Number of the first tap that is inside; k if none is."""
+    for u in range(k):
+        if 0 <= start + u * dil < size:
+            return u
+    return k
 
 
 @kernel
-def window_max(start, stop, x, rows, cols, dil_h, dil_w, y, idx):
-    """Winner of each window and its flat position, planes start..stop of x (P, H, W)."""
+def window_best(start, stop, x, size, stride, pad, dil, y, tap):
+    """Winner of each window and its tap u·KW + v (KH·KW for none), planes start..stop of x."""
+    (kh, kw), (sh, sw), (ph, pw), (dh, dw) = size, stride, pad, dil
+    h, w = x.shape[1], x.shape[2]
+    oh, ow = y.shape[1], y.shape[2]
+    first = np.empty(ow, tap.dtype)
+    for j in range(ow):
+        first[j] = _first(w, kw, j * sw - pw, dw)
+    for p in range(start, stop):
+        for i in range(oh):
+            best, at = y[p, i], tap[p, i]
+            top = _first(h, kh, i * sh - ph, dh)
+            for j in range(ow):
+                best[j] = -np.inf
+                at[j] = top * kw + first[j] if top < kh and first[j] < kw else kh * kw
+            for u in range(top, kh):
+                r = i * sh - ph + u * dh
+                if r >= h:
+                    break
+                for v in range(kw):
+                    c, low, high = _columns(v, sw, pw, dw, w, ow)
+                    t = tap.dtype.type(u * kw + v)
+                    n = high - low
+                    if n <= 0:
+                        continue
+                    b, a, row = best[low:high], at[low:high], x[p, r, c + low * sw :]
+                    if sw == 1:
+                        for j in range(n):
+                            take = (row[j] > b[j]) | (row[j] != row[j])
+                            b[j] = row[j] if take else b[j]
+                            a[j] = t if take else a[j]
+                    elif sw == 2:
+                        for j in range(n):
+                            take = (row[2 * j] > b[j]) | (row[2 * j] != row[2 * j])
+                            b[j] = row[2 * j] if take else b[j]
+                            a[j] = t if take else a[j]
+                    else:
+                        for j in range(n):
+                            take = (row[sw * j] > b[j]) | (row[sw * j] != row[sw * j])
+                            b[j] = row[sw * j] if take else b[j]
+                            a[j] = t if take else a[j]
+
+
+@kernel
+def window_best_grad(start, stop, g, tap, size, stride, pad, dil, gx):
+    """Adjoint of `window_best`: each g is added where its window's winner stood."""
+    (kh, kw), (sh, sw), (ph, pw), (dh, dw) = size, stride, pad, dil
+    w = gx.shape[2]
+    place = np.empty(kh * kw, np.int64)
+    for t in range(kh * kw):
+        place[t] = t // kw * dh * w + t % kw * dw
+    for p in range(start, stop):
+        plane = gx[p].reshape(-1)
+        plane[:] = 0
+        for i in range(g.shape[1]):
+            line, at = g[p, i], tap[p, i]
+            corner = (i * sh - ph) * w - pw
+            for j in range(len(line)):
+                t = at[j]
+                if t < kh * kw:
+                    plane[corner + j * sw + place[t]] += line[j]
+
+
+@kernel
+def window_max(start, stop, x, rows, cols, y, idx):
+    """Winner of each window and its flat position, windows by tables."""
     w = x.shape[2]
     for p in range(start, stop):
         plane = x[p]
@@ -22,34 +110,12 @@ def window_max(start, stop, x, rows, cols, dil_h, dil_w, y, idx):
                 c0, c1 = cols[j, 0], cols[j, 1]
                 best = x.dtype.type(-np.inf)
                 where = r0 * w + c0 if r0 < r1 and c0 < c1 else 0
-                for r in range(r0, r1, dil_h):
-                    for c in range(c0, c1, dil_w):
+                for r in range(r0, r1):
+                    for c in range(c0, c1):
                         value = plane[r, c]
                         take = (value > best) | (value != value)
                         best = value if take else best
                         where = r * w + c if take else where
-                best_row[j] = best
-                where_row[j] = where
-
-
-@kernel
-def window_max_2x2(start, stop, x, y, idx):
-    """`window_max` of 2x2 windows that tile the plane: no branches and no passes."""
-    w = x.shape[2]
-    for p in range(start, stop):
-        for i in range(y.shape[1]):
-            upper, lower = x[p, 2 * i], x[p, 2 * i + 1]
-            best_row, where_row = y[p, i], idx[p, i]
-            for j in range(y.shape[2]):
-                a, b, c, d = upper[2 * j], upper[2 * j + 1], lower[2 * j], lower[2 * j + 1]
-                at = 2 * i * w + 2 * j
-                best, where = a, at
-                take = (b > best) | (b != b)
-                best, where = b if take else best, at + 1 if take else where
-                take = (c > best) | (c != c)
-                best, where = c if take else best, at + w if take else where
-                take = (d > best) | (d != d)
-                best, where = d if take else best, at + w + 1 if take else where
                 best_row[j] = best
                 where_row[j] = where
 
@@ -74,30 +140,86 @@ def scatter(start, stop, g, idx, gx):
 
 
 @kernel
-def window_mean(start, stop, x, rows, cols, divisor, y):
-    """Sum of each window over its divisor, planes start..stop."""
+def window_mean(start, stop, x, rows, cols, sliding, divisor, y):
+    """Sum of each window over its divisor, windows by tables, planes start..stop.
+
+    sliding = (width, stride, padding) of the windows along columns; a stride of 0 if they adapt.
+    """
+    w, ow = x.shape[2], cols.shape[0]
+    width, step, pad = sliding
+    whole = ow == 1 and cols[0, 0] == 0 and cols[0, 1] == w
+    column = np.empty(w, x.dtype)
     for p in range(start, stop):
-        plane = x[p]
+        flat = x[p].reshape(-1)
         for i in range(rows.shape[0]):
-            line = y[p, i]
-            for j in range(cols.shape[0]):
-                total = x.dtype.type(0)
-                for r in range(rows[i, 0], rows[i, 1]):
-                    for c in range(cols[j, 0], cols[j, 1]):
-                        total += plane[r, c]
-                line[j] = total / divisor[i, j]
+            line, over = y[p, i], divisor[i]
+            if whole:
+                line[0] = _total(flat[rows[i, 0] * w : rows[i, 1] * w]) / over[0]
+                continue
+            column[:] = 0
+            for r in range(rows[i, 0], rows[i, 1]):
+                row = x[p, r]
+                for c in range(w):
+                    column[c] += row[c]
+            if step == 0:
+                for j in range(ow):
+                    line[j] = _total(column[cols[j, 0] : cols[j, 1]])
+            else:
+                line[:] = 0
+                for v in range(width):
+                    c, low, high = _columns(v, step, pad, 1, w, ow)
+                    if high > low:
+                        _add_every(column[c + low * step :], step, line[low:high])
+            for j in range(ow):
+                line[j] /= over[j]
+
+
+@helper
+def _total(part):
+    total = part.dtype.type(0)
+    for c in range(len(part)):
+        total += part[c]
+    return total
+
+
+@helper
+def _add_every(src, step, to):
+    if step == 2:
+        for j in range(len(to)):
+            to[j] += src[2 * j]
+    else:
+        for j in range(len(to)):
+            to[j] += src[step * j]
 
 
 @kernel
 def window_spread(start, stop, g, rows, cols, divisor, gx):
     """Adjoint of `window_mean`, planes start..stop."""
+    h, w = gx.shape[1], gx.shape[2]
+    whole = cols.shape[0] == 1 and cols[0, 0] == 0 and cols[0, 1] == w
+    row = np.empty(w, g.dtype)
     for p in range(start, stop):
-        plane = gx[p]
-        plane[:, :] = 0
+        done = 0  # rows that hold something
         for i in range(rows.shape[0]):
-            line = g[p, i]
+            line, over = g[p, i], divisor[i]
+            if whole and rows[i, 0] == done:
+                gx[p].reshape(-1)[done * w : rows[i, 1] * w] = line[0] / over[0]
+                done = rows[i, 1]
+                continue
+            row[:] = 0
             for j in range(cols.shape[0]):
-                share = line[j] / divisor[i, j]
-                for r in range(rows[i, 0], rows[i, 1]):
-                    for c in range(cols[j, 0], cols[j, 1]):
-                        plane[r, c] += share
+                share = line[j] / over[j]
+                for c in range(cols[j, 0], cols[j, 1]):
+                    row[c] += share
+            for r in range(rows[i, 0], rows[i, 1]):
+                to = gx[p, r]
+                if r < done:
+                    for c in range(w):
+                        to[c] += row[c]
+                else:
+                    to[:] = row
+            for r in range(done, rows[i, 0]):
+                gx[p, r, :] = 0
+            done = max(done, rows[i, 1])
+        for r in range(done, h):
+            gx[p, r, :] = 0

@@ -7,7 +7,9 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from .activation import ReLU
 from .module import Module, _indented
+from .norm import BatchNorm1d, BatchNorm2d
 
 __all__ = ["ModuleDict", "ModuleList", "Sequential"]
 
@@ -112,10 +114,19 @@ class Sequential(_Numbered):
         return type(self)(OrderedDict(items))
 
     def forward(self, input: Any) -> Any:
-        """Run `input` through all modules."""
+        """Run `input` through all modules; a batch norm with a relu after it in one pass."""
+        before: Any = None  # a batch norm that waits to see what follows
         for module in self._modules.values():
-            input = module(input)  # type: ignore[misc]
-        return input
+            if before is not None:
+                if _is_plain(module, ReLU):
+                    input, before = before(input, relu=True), None
+                    continue
+                input, before = before(input), None
+            if _is_plain(module, BatchNorm2d) or _is_plain(module, BatchNorm1d):
+                before = module
+            else:
+                input = module(input)  # type: ignore[misc]
+        return input if before is None else before(input)
 
     def __add__(self, other: Sequential) -> Sequential:
         if not isinstance(other, Sequential):
@@ -138,6 +149,13 @@ class Sequential(_Numbered):
         if n <= 0:
             raise ValueError(f"Sequential: must be repeated at least once; got {n}.")
         return n
+
+
+def _is_plain(module: Any, kind: type[Module]) -> bool:
+    """Whether `module` does what its class does, seen by no hook."""
+    return (
+        type(module) is kind and module._hooks is None and "forward" not in module.__dict__
+    )
 
 
 class ModuleList(_Numbered):

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ..ops.norm import batch_norm_relu
 from ..tensor import Tensor, wrap
 from . import functional as F
 from . import init
@@ -92,8 +93,8 @@ class _BatchNorm(_Tracking):
             num_features, eps, momentum, affine, track_running_stats, bias, device, dtype
         )
 
-    def forward(self, input: Tensor) -> Tensor:
-        """The same shape."""
+    def forward(self, input: Tensor, *, relu: bool = False) -> Tensor:
+        """The same shape. `relu` cuts the result off at 0 in the same pass."""
         check_dims(self, input, self.shapes)
         factor = 0.0 if self.momentum is None else self.momentum
         track = self.training and self.track_running_stats
@@ -102,7 +103,8 @@ class _BatchNorm(_Tracking):
             if self.momentum is None:  # the mean over all batches
                 factor = 1 / self.num_batches_tracked.item()
         known = track or not self.training
-        return F.batch_norm(
+        call = batch_norm_relu if relu else F.batch_norm
+        return call(
             input, self.running_mean if known else None, self.running_var if known else None,
             self.weight, self.bias, self.training or self.running_mean is None, factor, self.eps,
         )

@@ -30,7 +30,7 @@ def _row_weights(
 ) -> tuple[Array, Array, Array]:
     """Per row: the class (0 where ignored), its weight (0 where ignored), whether it counts."""
     counts = target != ignore_index
-    classes = np.where(counts, target, 0).astype(np.int64)
+    classes = np.where(counts, target, 0).astype(np.int64, copy=False)
     weights = counts.astype(dtype)
     if weight is not None:
         weights *= weight[classes]
@@ -47,14 +47,12 @@ def _cross_entropy(
     label_smoothing: float = 0.0,
 ) -> Array:
     """Cross-entropy of scores (R, C) with class indices (R,), which were checked."""
-    r, c = input.shape
     classes, weights, counts = _row_weights(target, weight, ignore_index, input.dtype)
-    logp = kernels.log_softmax(input) if input.size else input
-    picked = logp[np.arange(r), classes] if c else np.zeros(r, input.dtype)
-    loss = np.where(counts, -picked * weights, 0)
+    loss = kernels.cross_entropy(input, classes, weights)
     if label_smoothing:
+        logp = kernels.log_softmax(input)
         every = -(logp if weight is None else logp * weight).sum(axis=1)
-        share = label_smoothing / max(c, 1)
+        share = label_smoothing / max(input.shape[1], 1)
         loss = loss * (1 - label_smoothing) + np.where(counts, every, 0) * share
     loss = loss.astype(input.dtype, copy=False)
     if reduction == "none":
@@ -74,14 +72,17 @@ def cross_entropy_grad(
 ) -> Array:
     """Gradient of `_cross_entropy` in the scores: (Σ_c T)·softmax(x) − T, times `grad`."""
     classes, weights, counts = _row_weights(target, weight, ignore_index, input.dtype)
-    totals, share = _totals(classes, weights, counts, weight, input.shape[1], label_smoothing)
     factor = grad / weights.sum() if reduction == "mean" else grad
-    gx = kernels.softmax(input) if input.size else np.empty_like(input)
-    gx *= (totals * factor)[:, None]
-    gx[np.arange(len(gx)), classes] -= (1 - label_smoothing) * weights * factor
-    if share:
-        spread = (counts * factor * share)[:, None]
-        gx -= spread if weight is None else spread * weight
+    if not label_smoothing:
+        scale = weights * factor
+        if not np.isfinite(scale).all():  # the mean of nothing: 0 · infinity
+            scale[~counts] = 0
+        return kernels.cross_entropy_grad(input, classes, scale, scale)
+    totals, share = _totals(classes, weights, counts, weight, input.shape[1], label_smoothing)
+    target = (1 - label_smoothing) * weights * factor
+    gx = kernels.cross_entropy_grad(input, classes, totals * factor, target)
+    spread = (counts * factor * share)[:, None]
+    gx -= spread if weight is None else spread * weight
     if not counts.all():
         gx[~counts] = 0  # also where the mean is of nothing, and the factor infinite
     return gx
@@ -201,8 +202,9 @@ def cross_entropy(
     if shape_of(t) == shape_of(x):
         return _with_probabilities(x, t, weight, ignore_index, reduction, label_smoothing)
     check_classes("cross_entropy", x, t, ignore_index)
-    flat = x if x.ndim <= 2 else x.movedim(1, -1)
-    rows = flat.reshape(-1, x.shape[1]) if x.ndim > 1 else x.unsqueeze(0)
+    if x.ndim == 2:
+        return _cross_entropy(x, t, weight, ignore_index, reduction, label_smoothing)
+    rows = x.movedim(1, -1).reshape(-1, x.shape[1]) if x.ndim > 1 else x.unsqueeze(0)
     y = _cross_entropy(rows, t.reshape(-1), weight, ignore_index, reduction, label_smoothing)
     return y.reshape(shape_of(t)) if reduction == "none" else y
 
@@ -266,7 +268,9 @@ def check_classes(op: str, x: Tensor, t: Tensor, ignore_index: int | None) -> No
             f"{op}: class indices must be int64; got target of dtype {t.dtype}. Use target.long()."
         )
     c, classes = x.shape[min(1, x.ndim - 1)], t._data
-    if classes.size and not 0 <= int(classes.min()) <= int(classes.max()) < c:
+    # as unsigned numbers, negative classes are the largest
+    unsigned = classes.view(np.uint64) if classes.dtype == np.int64 else classes
+    if classes.size and not int(unsigned.max()) < c:
         bad = (classes < 0) | (classes >= c)
         if ignore_index is not None:
             bad &= classes != ignore_index

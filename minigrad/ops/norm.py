@@ -11,20 +11,35 @@ from typing import Any
 
 import numpy as np
 
+from ..engine import mode
 from ..errors import ShapeError
 from ..inplace import bump
 from ..kernels import norm as kernels
 from ..op import Array, composite, op
 from ..tensor import Tensor, wrap
+from . import piecewise as activations
 from .arguments import floating, shape_of, shown
+from .piecewise import MaskedGradient, relu_grad
 from .second import pullback_of
 
-__all__ = ["batch_norm", "instance_norm", "normalised_grad"]
+__all__ = ["batch_norm", "batch_norm_relu", "instance_norm", "normalised_grad"]
 
 
-def _ncl(x: Array) -> Array:
-    """(N, C, ...) as (N, C, L)."""
-    return x.reshape(*x.shape[:2], math.prod(x.shape[2:]))
+def _normalise(
+    input: Array, weight: Any, bias: Any, running_mean: Any, running_var: Any, momentum: float,
+    eps: float, relu: bool,
+) -> tuple[Array, Array, Array]:  # fmt: skip
+    """Normalise (N, C, ...) by the statistics of the batch, and note them in the running ones.
+
+    running = (1 − momentum) · running + momentum · batch, with the unbiased variance.
+    """
+    count = input.size // max(input.shape[1], 1)
+    y, mean, var, rstd = kernels.batch_norm(input, eps, weight, bias, relu)
+    for running, new in ((running_mean, mean), (running_var, var * (count / max(count - 1, 1)))):
+        if running is not None:
+            running *= 1 - momentum
+            running += momentum * new
+    return y, mean, rstd
 
 
 @op(name="batch_norm", byproducts="mean rstd")
@@ -37,19 +52,22 @@ def _batch_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> tuple[Array, Array, Array]:
-    """Normalise (N, C, ...) by the statistics of the batch, and note them in the running ones.
+    """`batch_norm` of a batch that was checked, in training."""
+    return _normalise(input, weight, bias, running_mean, running_var, momentum, eps, False)
 
-    running = (1 − momentum) · running + momentum · batch, with the unbiased variance.
-    """
-    x = _ncl(input)
-    count = x.shape[0] * x.shape[2]
-    mean, var = kernels.batch_norm_stats(x)
-    for running, new in ((running_mean, mean), (running_var, var * (count / max(count - 1, 1)))):
-        if running is not None:
-            running *= 1 - momentum
-            running += momentum * new
-    rstd = (1 / np.sqrt(var + eps)).astype(x.dtype, copy=False)
-    return kernels.batch_norm_apply(x, mean, rstd, weight, bias).reshape(input.shape), mean, rstd
+
+@op(name="batch_norm_relu", byproducts="mean rstd")
+def _batch_norm_relu(
+    input: Array,
+    weight: Array | None = None,
+    bias: Array | None = None,
+    running_mean: Any = None,
+    running_var: Any = None,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> tuple[Array, Array, Array]:
+    """`relu` of `_batch_norm`, in one pass."""
+    return _normalise(input, weight, bias, running_mean, running_var, momentum, eps, True)
 
 
 @op(outputs="gx gw gb")
@@ -60,21 +78,39 @@ def batch_norm_grad(
     mean: Any = None,
     rstd: Any = None,
     eps: float = 1e-5,
+    shift: Any = None,
+    relu: bool = False,
 ) -> tuple[Array, Array, Array]:
     """Gradients of batch_norm in input, weight and bias.
 
-    mean and rstd are those of the input; what is not given is computed.
+    mean and rstd are those of the input; what is not given is computed. With `relu`, `grad` is that
+    of what a relu made of the result, and `shift` the bias; that is not differentiable again.
     """
     if mean is None:
-        mean, var = kernels.batch_norm_stats(_ncl(input))
-        rstd = (1 / np.sqrt(var + eps)).astype(input.dtype, copy=False)
-    gx, gw, gb = kernels.batch_norm_grad(_ncl(grad), _ncl(input), mean, rstd, weight)
-    return gx.reshape(input.shape), gw, gb
+        _, mean, _, rstd = kernels.batch_norm(input, eps, None, None)
+    return kernels.batch_norm_grad(grad, input, mean, rstd, weight, shift, relu)
 
 
 @_batch_norm.gradient("input", "weight", "bias")
-def _(g: Tensor, input: Tensor, weight: Any, mean: Tensor, rstd: Tensor, eps: float) -> Any:
+def _(
+    g: Tensor, input: Tensor, weight: Any, bias: Any, mean: Tensor, rstd: Tensor, eps: float
+) -> Any:
+    if isinstance(g, MaskedGradient):
+        return batch_norm_grad(g.grad_after, input, weight, mean, rstd, eps, bias, True)
     return batch_norm_grad(g, input, weight, mean, rstd, eps)
+
+
+_batch_norm.op.node.takes_masked = True  # type: ignore[attr-defined]
+
+
+@_batch_norm_relu.gradient("input", "weight", "bias")
+def _(
+    g: Tensor, input: Tensor, weight: Any, bias: Any, mean: Tensor, rstd: Tensor, eps: float
+) -> Any:
+    if not mode.recording:
+        return batch_norm_grad(g, input, weight, mean, rstd, eps, bias, True)
+    y = batch_norm(input.detach(), None, None, weight, bias, True, 0.0, eps)
+    return batch_norm_grad(relu_grad(g, y.detach()), input, weight, mean, rstd, eps)
 
 
 @batch_norm_grad.gradient("grad", "input", "weight")
@@ -110,10 +146,10 @@ def _batch_norm_fixed(
     bias: Array | None = None,
     mean: Any = None,
     rstd: Any = None,
+    relu: bool = False,
 ) -> Array:
-    """Normalise (N, C, ...) by statistics that are constants."""
-    y = kernels.batch_norm_apply(_ncl(input), mean, rstd, weight, bias)
-    return y.reshape(input.shape)
+    """Normalise (N, C, ...) by statistics that are constants; `relu` only where none records."""
+    return kernels.batch_norm_apply(input, mean, rstd, weight, bias, relu)
 
 
 @_batch_norm_fixed.gradient("input")
@@ -173,7 +209,39 @@ def batch_norm(
 
     Ioffe and Szegedy 2015, algorithms 1 and 2.
     """
-    name = "batch_norm"
+    return _checked_batch_norm(
+        "batch_norm", input, running_mean, running_var, weight, bias, training, momentum, eps
+    )
+
+
+def batch_norm_relu(
+    input: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """relu(batch_norm(...)) of the same arguments, in one pass over memory each way."""
+    return _checked_batch_norm(
+        "batch_norm", input, running_mean, running_var, weight, bias, training, momentum, eps, True
+    )
+
+
+def _checked_batch_norm(
+    name: str,
+    input: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    training: bool,
+    momentum: float,
+    eps: float,
+    relu: bool = False,
+) -> Tensor:
     floating(name, input=input, weight=weight, bias=bias)
     if input.ndim < 2:
         raise ShapeError(f"{name}: input must be (N, C, ...); got {shown(input=input)}.")
@@ -193,13 +261,17 @@ def batch_norm(
             f"running_mean {running_mean}, running_var {running_var}."
         )
     if not input.numel():
-        return _nothing(input, weight, bias)
+        y = _nothing(input, weight, bias)
+        return activations.relu(y) if relu else y
     if not training:
         assert running_mean is not None and running_var is not None
         rstd = 1 / np.sqrt(running_var._data + eps)
         fixed = (running_mean._data.astype(input.dtype), rstd.astype(input.dtype))
-        return _batch_norm_fixed(input, weight, bias, *fixed)
-    y = _batch_norm(input, weight, bias, running_mean, running_var, momentum, eps)
+        if relu and mode.recording:
+            return activations.relu(_batch_norm_fixed(input, weight, bias, *fixed))
+        return _batch_norm_fixed(input, weight, bias, *fixed, relu)
+    call = _batch_norm_relu if relu else _batch_norm
+    y = call(input, weight, bias, running_mean, running_var, momentum, eps)
     for running in (running_mean, running_var):
         if running is not None:
             bump(running, "batch_norm's running statistics")

@@ -9,18 +9,23 @@ from __future__ import annotations
 import functools
 import inspect
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from ..engine import mode
 from ..errors import ShapeError
 from ..inplace import in_place
 from ..kernels import activation as kernels
+from ..kernels.elementwise import BIG
 from ..op import Array, composite, op, registry
-from ..tensor import Tensor
+from ..record import OpNode
+from ..tensor import Tensor, wrap
 from .arguments import floating, refuse_integers, shown
 
 __all__ = [
+    "MaskedGradient",
     "hardshrink",
     "hardsigmoid",
     "hardswish",
@@ -100,10 +105,48 @@ relu_grad.gradient("output", lambda g: None)
 @op(method="relu", inplace="relu_", promote="arithmetic")
 def relu(input: Array) -> Array:
     """max(x, 0). Its gradient needs, and keeps, the output alone."""
-    return np.maximum(input, 0)
+    return kernels.relu(input)
 
 
 relu.gradient("input", lambda g, y: relu_grad(g, y))
+
+
+class MaskedGradient(Tensor):
+    """`relu_grad` of big tensors, not computed before someone looks at it: then a plain Tensor.
+
+    What relu was applied to may be able to use the two parts as they are, and save a pass.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, grad_after: Tensor, output: Tensor) -> None:
+        self.grad_after, self.output = grad_after, output
+        self._node, self._rg = None, False
+
+    @property
+    def _data(self) -> Array:  # type: ignore[override]
+        value = relu_grad(self.grad_after, self.output)._data
+        del self.grad_after, self.output
+        self.__class__ = Tensor  # type: ignore[assignment]
+        self._data = value  # type: ignore[misc]
+        return value
+
+
+class _ReluNode(OpNode):
+    """A relu whose gradient is left to what its input came from, where that can take it."""
+
+    __slots__ = ()
+
+    def pullback(self, g: Any, wanted: tuple[bool, ...] | None) -> Sequence[Any]:
+        source = self.inputs[0]
+        able = getattr(source, "takes_masked", False) and g._data.size >= BIG
+        if not able or wanted is not None or source.hooks or mode.recording or not self.outs:
+            return super().pullback(g, wanted)
+        self.check_kept(self.kept)
+        return (MaskedGradient(g, wrap(self.outs[0])),)
+
+
+relu.op.node = type("ReluBackward0", (_ReluNode,), {"__slots__": ()})
 
 
 @or_in_place

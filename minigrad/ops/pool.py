@@ -11,7 +11,7 @@ from typing import Any
 from ..errors import ShapeError
 from ..kernels import pool as kernels
 from ..op import Array, composite, op
-from ..tensor import Tensor
+from ..tensor import Tensor, wrap
 from .arguments import batched, floating, ints, out_size, shape_of
 
 __all__ = [
@@ -45,15 +45,44 @@ gather_plane.gradient(
 scatter_plane.gradient("input", lambda g, indices: gather_plane(g, indices))
 
 
-@op(name="max_pool2d_with_indices", outputs="values indices")
+@op(name="max_pool2d", byproducts="tap")
 def _max_pool2d(
     input: Array, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair, out_hw: Pair
 ) -> tuple[Array, Array]:
-    """Winners and their places, of a batch, with settings as pairs of ints."""
+    """Winners of a batch, with settings as pairs of ints; which taps they are is kept."""
     return kernels.max_pool2d(input, kernel, stride, padding, dilation, out_hw)
 
 
-_max_pool2d.gradient(
+@op
+def max_pool2d_input_grad(
+    grad: Array, tap: Any, hw: Pair, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair
+) -> Array:
+    """Adjoint of picking the taps: (N, C, OH, OW) -> (N, C, *hw)."""
+    return kernels.max_pool2d_input_grad(grad, tap, hw, kernel, stride, padding, dilation)
+
+
+@_max_pool2d.gradient("input")
+def _(g: Tensor, tap: Any, input_shape: Sizes, kernel: Pair, stride: Pair, padding: Pair,
+      dilation: Pair) -> Tensor:  # fmt: skip
+    return max_pool2d_input_grad(g, tap, input_shape[2:], kernel, stride, padding, dilation)
+
+
+@max_pool2d_input_grad.gradient("grad")
+def _(g: Tensor, tap: Any, hw: Pair, kernel: Pair, stride: Pair, padding: Pair,
+      dilation: Pair) -> Tensor:  # fmt: skip
+    return gather_plane(g, wrap(kernels.places(tap, hw[1], kernel, stride, padding, dilation)))
+
+
+@op(name="max_pool2d_with_indices", outputs="values indices")
+def _max_pool2d_with_indices(
+    input: Array, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair, out_hw: Pair
+) -> tuple[Array, Array]:
+    """Winners and their places, of a batch."""
+    y, tap = kernels.max_pool2d(input, kernel, stride, padding, dilation, out_hw)
+    return y, kernels.places(tap, input.shape[3], kernel, stride, padding, dilation)
+
+
+_max_pool2d_with_indices.gradient(
     "input", lambda g, indices, input_shape: scatter_plane(g, indices, input_shape[2:])
 )
 
@@ -145,10 +174,9 @@ def max_pool2d(
     ValueError
         The window exceeds the padded image, the padding half the window; sizes below 1.
     """
-    values, indices = _maximum(
-        "max_pool2d", input, 2, kernel_size, stride, padding, dilation, ceil_mode
+    return _maximum(
+        return_indices, "max_pool2d", input, 2, kernel_size, stride, padding, dilation, ceil_mode
     )
-    return (values, indices) if return_indices else values
 
 
 @composite
@@ -173,10 +201,9 @@ def max_pool1d(
     -------
     (N, C, OL) or (C, OL) float; or a pair of it and the places
     """
-    values, indices = _maximum(
-        "max_pool1d", input, 1, kernel_size, stride, padding, dilation, ceil_mode
+    return _maximum(
+        return_indices, "max_pool1d", input, 1, kernel_size, stride, padding, dilation, ceil_mode
     )
-    return (values, indices) if return_indices else values
 
 
 @composite
@@ -259,10 +286,14 @@ def avg_pool1d(
     return y.squeeze(0) if alone else y
 
 
-def _maximum(op: str, input: Any, n: int, *settings: Any) -> tuple[Tensor, Tensor]:
-    """Winners and places, in as many dims as the input."""
+def _maximum(return_indices: bool, op: str, input: Any, n: int, *settings: Any) -> Any:
+    """Winners, and places if they are wanted, in as many dims as the input."""
     x, alone, k, s, p, d, out = _windows(op, input, n, *settings)
-    both = _max_pool2d(x, k, s, p, d, out)
+    if not return_indices:
+        y = _max_pool2d(x, k, s, p, d, out)
+        y = y if n == 2 else y.squeeze(2)
+        return y.squeeze(0) if alone else y
+    both = _max_pool2d_with_indices(x, k, s, p, d, out)
     if n == 1:
         both = tuple(t.squeeze(2) for t in both)
     return tuple(t.squeeze(0) for t in both) if alone else both

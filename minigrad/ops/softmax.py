@@ -21,6 +21,8 @@ __all__ = ["gumbel_softmax", "log_softmax", "softmax", "softmin"]
 def _along(kernel: Callable[..., Array], dim: int, *arrays: Array) -> Array:
     """Call a kernel for rows of matrices on arrays in which the rows lie along `dim`."""
     first = arrays[0]
+    if first.ndim == 2 and dim == 1 and first.size:
+        return kernel(*arrays)
     if not first.ndim:
         return kernel(*[a.reshape(1, 1) for a in arrays]).reshape(())
     moved = [np.moveaxis(a, dim, -1) for a in arrays]

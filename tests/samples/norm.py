@@ -120,6 +120,10 @@ CASES = {
         of(_images(), lambda x: (x, _maybe(x.shape[1]), _maybe(x.shape[1]), None, None, 0.1, EPS)),
         _batch,
     ),
+    "_batch_norm_relu": Case(
+        of(_images(), lambda x: (x, _maybe(x.shape[1]), _maybe(x.shape[1]), None, None, 0.1, EPS)),
+        lambda *args: np.maximum(_batch(*args), 0),
+    ),
     "batch_norm_grad": Case(
         of(_images(), lambda x: (arrays(shape=x.shape), x, _maybe(x.shape[1]), None, None, EPS)),
         _batch_grad,

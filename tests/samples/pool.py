@@ -60,6 +60,23 @@ def _max(x, k, s, p, d, out):
     return y, idx
 
 
+@st.composite
+def _taps(draw):
+    """Cotangents of windows, and which tap of each has won."""
+    (x, k, s, p, d, out), _ = draw(_sliding(maximum=True, exact_form=True))
+    idx = _max(x, k, s, p, d, out)[1]
+    row, col = np.indices(out)
+    u = (idx // x.shape[3] - row * s[0] + p[0]) // d[0]
+    v = (idx % x.shape[3] - col * s[1] + p[1]) // d[1]
+    return (draw(arrays(shape=idx.shape)), u * k[1] + v, x.shape[2:], k, s, p, d), {}
+
+
+def _max_grad(g, tap, hw, k, s, p, d):
+    row, col = np.indices(g.shape[2:])
+    r = row * s[0] - p[0] + tap // k[1] * d[0]
+    return _scatter(g, r * hw[1] + col * s[1] - p[1] + tap % k[1] * d[1], hw)
+
+
 def _avg(x, k, s, p, out, include=True, divisor=None):
     def mean(v, count):
         return v.sum(0) / (divisor or (count if include else len(v)))
@@ -153,7 +170,9 @@ POSITIVE = {"low": 0.3, "high": 2.0}
 CASES = {
     "gather_plane": Case(PLACES, _gather),
     "scatter_plane": Case(of(_images(), lambda x: (x, integers(x.shape, 0, 12), (3, 4))), _scatter),
-    "_max_pool2d": Case(_sliding(maximum=True, exact_form=True), _max),
+    "_max_pool2d": Case(_sliding(maximum=True, exact_form=True), lambda *a: _max(*a)[0]),
+    "_max_pool2d_with_indices": Case(_sliding(maximum=True, exact_form=True), _max),
+    "max_pool2d_input_grad": Case(_taps(), _max_grad, linear=True),
     "_avg_pool2d": Case(_sliding(exact_form=True), _avg, linear=True),
     "avg_pool2d_input_grad": Case(_sliding(exact_form=True, grad=True), _avg_grad, linear=True),
     "max_pool2d": Case(

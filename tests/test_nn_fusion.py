@@ -1,0 +1,144 @@
+"""Batch norm with a relu after it, in one pass: the same results as one after the other."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad import nn
+from minigrad.nn import functional as F
+from minigrad.ops import piecewise
+
+SMALL, BIG = (3, 5, 7, 6), (4, 8, 64, 64)  # a big one is where relu leaves its gradient waiting
+
+
+def one_by_one(model: nn.Sequential, x: mg.Tensor) -> mg.Tensor:
+    for module in model:
+        x = module(x) + 0  # a sum between the two keeps them apart
+    return x
+
+
+def net(channels: int, dtype: Any = mg.float32, **options: Any) -> nn.Sequential:
+    bn = nn.BatchNorm2d(channels, **options)
+    if bn.affine:
+        nn.init.normal_(bn.weight)
+        nn.init.normal_(bn.bias)
+    return nn.Sequential(bn, nn.ReLU(inplace=True)).to(dtype)
+
+
+def results(run: Any, model: nn.Sequential, x: mg.Tensor, g: mg.Tensor) -> list[np.ndarray]:
+    x = x.detach().requires_grad_()
+    y = run(model, x)
+    y.backward(g)
+    tensors = [y, x.grad, *[p.grad for p in model.parameters()], *model.buffers()]
+    return [t.detach().numpy() for t in tensors]
+
+
+@pytest.mark.parametrize("shape", [SMALL, BIG])
+@pytest.mark.parametrize("dtype", [mg.float32, mg.float64])
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("options", [{}, {"affine": False}, {"track_running_stats": False}])
+def test_sequential_gives_what_its_modules_give(shape, dtype, training, options) -> None:
+    model = net(shape[1], dtype, **options).train(training)
+    x, g = mg.randn(*shape, dtype=dtype), mg.randn(*shape, dtype=dtype)
+    fused = results(lambda m, x: m(x), copy.deepcopy(model), x, g)
+    apart = results(one_by_one, copy.deepcopy(model), x, g)
+    for a, b in zip(fused, apart, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
+    with mg.no_grad():
+        y = copy.deepcopy(model)(x).numpy()
+    np.testing.assert_array_equal(y, fused[0])
+
+
+def test_sequential_records_one_node_and_runs_hooks_where_there_are_some() -> None:
+    model, x = net(5), mg.randn(*SMALL).requires_grad_()
+    assert model(x).grad_fn.name() == "BatchNormReluBackward0"
+    seen = []
+    model[0].register_forward_hook(lambda m, args, y: seen.append(float(y.min())))
+    assert model(x).grad_fn.name() == "ReluBackward0"
+    assert seen and seen[0] < 0
+
+
+def test_sequential_leaves_subclasses_and_changed_forwards_alone() -> None:
+    class Other(nn.ReLU):
+        def forward(self, input: mg.Tensor) -> mg.Tensor:
+            return input * 2
+
+    x = mg.randn(*SMALL)
+    bn = nn.BatchNorm2d(5)
+    np.testing.assert_allclose(
+        nn.Sequential(bn, Other())(x).detach().numpy(), 2 * bn(x).detach().numpy(), rtol=1e-5
+    )
+    model = nn.Sequential(bn, nn.ReLU())
+    model[1].forward = lambda input: input + 1
+    np.testing.assert_allclose(
+        model(x).detach().numpy(), bn(x).detach().numpy() + 1, rtol=1e-5, atol=1e-6
+    )
+
+
+def test_an_error_names_the_batch_norm() -> None:
+    with pytest.raises(ValueError, match=r"^0: batch_norm: running_mean must be \(5,\)"):
+        net(4)(mg.randn(*SMALL))
+
+
+def test_fused_second_derivative_is_that_of_the_parts() -> None:
+    model = net(5, mg.float64)
+    x, v = mg.randn(*SMALL, dtype=mg.float64), mg.randn(*SMALL, dtype=mg.float64)
+
+    def second(run: Any) -> np.ndarray:
+        z = x.detach().requires_grad_()
+        (gz,) = mg.autograd.grad((run(model, z) ** 2).sum(), z, create_graph=True)
+        return mg.autograd.grad((gz * v).sum(), z)[0].numpy()
+
+    np.testing.assert_allclose(
+        second(lambda m, z: m(z)), second(one_by_one), rtol=1e-8, atol=1e-9
+    )
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_relu_called_by_hand_gives_batch_norm_the_same_gradient(shared: bool) -> None:
+    """Also where the normalised tensor goes elsewhere too, so that the gradients are added."""
+    bn = net(BIG[1])[0]
+    x, g = mg.randn(*BIG), mg.randn(*BIG)
+
+    def gradients(between: Any) -> list[np.ndarray]:
+        z = x.detach().requires_grad_()
+        bn.zero_grad()
+        h = bn(z)
+        y = F.relu(between(h))
+        if shared:
+            y = y + h * 3
+        y.backward(g)
+        return [t.grad.numpy().copy() for t in (z, bn.weight, bn.bias)]
+
+    for a, b in zip(gradients(lambda h: h), gradients(lambda h: h + 0), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
+
+
+def test_waiting_gradient_is_a_tensor_once_it_is_looked_at(monkeypatch) -> None:
+    made = []
+    plain = piecewise.MaskedGradient.__init__
+
+    def noted(self: Any, *args: Any) -> None:
+        made.append(self)
+        plain(self, *args)
+
+    monkeypatch.setattr(piecewise.MaskedGradient, "__init__", noted)
+    bn, x = nn.BatchNorm2d(BIG[1]), mg.randn(*BIG).requires_grad_()
+    F.relu(bn(x)).sum().backward()
+    (waiting,) = made
+    assert type(waiting) is piecewise.MaskedGradient  # batch norm took its parts
+    np.testing.assert_array_equal(waiting.numpy() != 0, waiting.numpy() == 1)
+    assert type(waiting) is mg.Tensor
+    seen = []
+    h = bn(x)
+    h.register_hook(lambda g: seen.append(type(g)))
+    F.relu(h).sum().backward()
+    assert seen == [mg.Tensor] and len(made) == 1
+    h = bn(x)
+    (g,) = mg.autograd.grad(F.relu(h).sum(), h)
+    np.testing.assert_array_equal(g.add_(1).numpy(), (h.detach().numpy() > 0) + 1.0)
