@@ -17,7 +17,13 @@ from numpy.typing import NDArray
 
 from minigrad.kernels.blocked_plan import Blocking, Plan, forward_blocking, input_grad_blocking
 from minigrad.kernels.jit import dense, helper, kernel, parallel, scratch
-from minigrad.kernels.panels import panel_product, panel_sums, read_strip, write_strip
+from minigrad.kernels.panels import (
+    panel_product,
+    panel_sums,
+    place_sums,
+    read_strip,
+    write_strip,
+)
 
 Pair = tuple[int, int]
 Array = NDArray[np.float32]
@@ -56,12 +62,10 @@ def blocked_weight_grad(
     p = plan.sizes
     if not plan.chunks:
         return np.zeros((k, c // groups, *kernel_hw), x.dtype)
-    sums = empty(
-        (p.parts, groups * p.filter_blocks, p.taps * p.channel_blocks * p.width**2), x.dtype
-    )
+    sums = empty((p.parts, groups * p.filter_blocks, p.sums * p.width), x.dtype)
     gw = empty((k, c // groups, *kernel_hw), x.dtype)
     flat_x, flat_g, flat_gw = dense(x).reshape(-1), dense(g).reshape(-1), gw.reshape(-1)
-    tables = plan.table, plan.read_table, plan.write_table
+    tables = plan.table, plan.places, plan.read_table, plan.write_table
 
     def products(start: int, stop: int) -> None:
         blocked_sums(start, stop, flat_x, flat_g, sums, *tables, p, scratch(plan.scratch, F32))
@@ -184,7 +188,9 @@ def blocked_products(
 
 
 @kernel
-def blocked_sums(start, stop, x, g, sums, table, read_table, write_table, p: Blocking, work):
+def blocked_sums(
+    start, stop, x, g, sums, table, places, read_table, write_table, p: Blocking, work
+):
     """Partial sums start..stop of a filter gradient, each over some rows of outputs."""
     width = p.width
     strip = work[: p.channel_blocks * p.plane]
@@ -208,6 +214,13 @@ def blocked_sums(start, stop, x, g, sums, table, read_table, write_table, p: Blo
                                write_table, m, k * m_block, width)  # fmt: skip
                 for k in range(p.filter_blocks):
                     u = sums[part, group * p.filter_blocks + k]
+                    if p.depth < width:
+                        for t in range(0, p.sums, width):
+                            place_sums(
+                                strip, 0, p.step * p.pitch, places, t, m, k * m_block, p.out_pitch,
+                                here, p.cols, u, t * width, item == begin,
+                            )  # fmt: skip
+                        continue
                     for t in range(p.taps * p.channel_blocks):
                         panel_sums(
                             strip, table[t], p.step * p.pitch, m, k * m_block, p.out_pitch, here,
@@ -230,5 +243,5 @@ def blocked_filter_grads(start, stop, sums, gw, p: Blocking):
             to = (group * p.k + block * width + lane) * p.c * p.taps
             for ch in range(p.c):
                 for t in range(p.taps):
-                    from_ = (t * p.channel_blocks + ch // width) * width + ch % width
+                    from_ = (t * p.channel_blocks + ch // width) * p.depth + ch % width
                     gw[to + ch * p.taps + t] = total[from_ * width + lane]

@@ -58,7 +58,8 @@ class Blocking(NamedTuple):
     rows_one: int  # cells in a panel of one, of two vectors
     rows_two: int
     taps: int  # of the window
-    parts: int  # partial sums of a filter gradient
+    sums: int  # (tap, channel) pairs that a filter gradient sums, up to whole vectors
+    parts: int  # partial sums of it
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ class Plan:
     phases: Ints  # (phases, 4): row, column in the cell, first tap, taps
     tap_index: Ints  # of every tap of every phase, the tap of the window
     table: Ints  # place in a strip of every tap of every phase, times every block of channels
+    places: Ints  # in a strip, of every (tap, channel) of the window, where channels fit a vector
     read_table: Ints  # place of each pixel of a run of source rows
     write_table: Ints  # place of each output of a run of output rows
     chunks: int
@@ -162,18 +164,24 @@ def _plan(
     out_pitch = cell[1] * cols * width
     x = np.arange(out[1])
     back = x % cell[1] * (cols * width) + x // cell[1] * width
-    u_part = groups * kb * len(every) * cb * width * width
+    sums = -(-len(every) * depth * cb // width) * width
+    u_part = groups * kb * sums * width
+    places = np.zeros(sums, np.int64)
+    if depth < width and tables:
+        pairs = (np.concatenate(tables)[:, None] + np.arange(depth)).reshape(-1)
+        places[: len(pairs)] = pairs
     parts = max(2, min(MIN_CHUNKS, PARTIAL_BYTES // max(4 * u_part, 1), n * strips))
     sizes = Blocking(
         width, groups, c, k, h, w, *out, rows, cols, sh, -ph, *cell, block, strips, tall, pitch,
         plane, depth, cb, kb, out_pitch, panel_rows(1), panel_rows(2), window[0] * window[1],
-        min(parts, n * strips),
+        sums, min(parts, n * strips),
     )  # fmt: skip
     return Plan(
         sizes=sizes,
         phases=np.array(starts, np.int64).reshape(-1, 4),
         tap_index=np.array(tap_index, np.int64),
         table=np.concatenate(tables) if tables else np.zeros(0, np.int64),
+        places=places,
         read_table=(np.arange(tall)[:, None] * pitch + place).reshape(-1),
         write_table=(np.arange(block * cell[0])[:, None] * out_pitch + back).reshape(-1),
         chunks=n * groups * strips if out[0] and out[1] else 0,

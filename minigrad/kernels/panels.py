@@ -12,7 +12,14 @@ from typing import Any
 from minigrad.kernels.jit import helper, intrinsic
 from minigrad.kernels.simd import Lanes, at, intrinsic_of, loop, switch, vector_bytes
 
-__all__ = ["panel_product", "panel_rows", "panel_sums", "read_strip", "write_strip"]
+__all__ = [
+    "panel_product",
+    "panel_rows",
+    "panel_sums",
+    "place_sums",
+    "read_strip",
+    "write_strip",
+]
 
 
 def panel_rows(vectors: int) -> int:
@@ -122,21 +129,39 @@ def _panel_sums(
     u: Any, u_at: Any, first: Any,
 ) -> None:  # fmt: skip
     lanes = Lanes(b, v)
-    width, index = lanes.width, pixels.type
-    v, m, u = at(b, v, v_at), at(b, m, m_at), at(b, u, u_at)
+    start = at(b, v, v_at)
+    channels = [at(b, start, r) for r in range(lanes.width)]
+    _sums(lanes, channels, v_row, at(b, m, m_at), m_row, rows, pixels, at(b, u, u_at), first)
+
+
+def _place_sums(
+    b: Any, v: Any, v_at: Any, v_row: Any, places: Any, places_at: Any, m: Any, m_at: Any,
+    m_row: Any, rows: Any, pixels: Any, u: Any, u_at: Any, first: Any,
+) -> None:  # fmt: skip
+    lanes = Lanes(b, v)
+    start, places = at(b, v, v_at), at(b, places, places_at)
+    channels = [at(b, start, b.load(at(b, places, r))) for r in range(lanes.width)]
+    _sums(lanes, channels, v_row, at(b, m, m_at), m_row, rows, pixels, at(b, u, u_at), first)
+
+
+def _sums(
+    lanes: Lanes, channels: list[Any], v_row: Any, m: Any, m_row: Any, rows: Any, pixels: Any,
+    u: Any, first: Any,
+) -> None:  # fmt: skip
+    b, width, index = lanes.builder, lanes.width, pixels.type
     fresh = b.icmp_signed("!=", first, index(0))
     outs = [at(b, u, r * width) for r in range(width)]
     sums = [b.select(fresh, lanes.zero, lanes.load(p)) for p in outs]
 
     def row(i: Any, sums: list[Any]) -> list[Any]:
-        v_here, m_here = at(b, v, b.mul(i, v_row)), at(b, m, b.mul(i, m_row))
+        down, m_here = b.mul(i, v_row), at(b, m, b.mul(i, m_row))
 
         def pixel(t: Any, sums: list[Any]) -> list[Any]:
             here = b.mul(t, index(width))
-            cotangent, vs = lanes.load(at(b, m_here, here)), at(b, v_here, here)
+            cotangent, there = lanes.load(at(b, m_here, here)), b.add(down, here)
             return [
-                lanes.fma(lanes.spread(b.load(at(b, vs, r))), cotangent, s)
-                for r, s in enumerate(sums)
+                lanes.fma(lanes.spread(b.load(at(b, channel, there))), cotangent, s)
+                for channel, s in zip(channels, sums, strict=True)
             ]
 
         return loop(b, pixels, 1, sums, pixel)
@@ -146,6 +171,21 @@ def _panel_sums(
 
 
 # Between pixels in a row (NCHW) and channels in a vector.
+
+
+@intrinsic
+def place_sums(
+    typingctx, v, v_at, v_row, places, places_at, m, m_at, m_row, rows, pixels, u, u_at, first
+):
+    """u[u_at + r·L + l] (+)= sum_{i<rows, t<pixels}
+    v[v_at + places[places_at + r] + i·v_row + t·L] · m[m_at + i·m_row + t·L + l], for r and l < L.
+
+    As `panel_sums` for fewer channels than L: each place is one channel at one tap of the window.
+    """
+    return intrinsic_of(
+        _place_sums, v, v_at, v_row, places, places_at, m, m_at, m_row, rows, pixels, u, u_at,
+        first,
+    )  # fmt: skip
 
 
 @intrinsic

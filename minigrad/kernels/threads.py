@@ -14,13 +14,21 @@ import os
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["get_num_threads", "parallel", "scratch", "set_num_threads"]
+__all__ = [
+    "get_num_threads",
+    "one_blas_thread",
+    "parallel",
+    "restore_blas_threads",
+    "scratch",
+    "set_num_threads",
+]
 
 # Turns that a thread spins before it sleeps, some 1 to 5 ms, and what spins: `jit` puts a compiled
 # wait here when the first kernel runs. Python's own would hold the interpreter's lock.
@@ -327,8 +335,27 @@ def _folder_quota(folder: Path) -> float:
     return cpus if cpus > 0 else math.inf
 
 
+def one_blas_thread() -> bool:
+    """Let NumPy's BLAS run in its caller alone until `restore_blas_threads`; whether it can."""
+    for setter in _blas_setters():
+        setter(1)
+    return bool(_blas_setters())
+
+
+def restore_blas_threads() -> None:
+    """Give NumPy's BLAS the threads that kernels have."""
+    _set_blas_threads(get_num_threads())
+
+
 def _set_blas_threads(n: int) -> None:
-    """Tell the OpenBLAS that NumPy's wheels bundle; do nothing quietly if it is another BLAS."""
+    for setter in _blas_setters():
+        setter(n)
+
+
+@lru_cache(maxsize=1)
+def _blas_setters() -> list[Callable[[int], object]]:
+    """Of the OpenBLAS that NumPy's wheels bundle; none, quietly, if it is another BLAS."""
+    setters: list[Callable[[int], object]] = []
     root = Path(np.__file__).parent
     for folder in (root.parent / "numpy.libs", root / ".dylibs", root / ".libs"):
         for name in glob.glob(str(folder / "*openblas*")):
@@ -343,5 +370,8 @@ def _set_blas_threads(n: int) -> None:
                 "openblas_set_num_threads",
             ):
                 if hasattr(library, symbol):
-                    getattr(library, symbol)(ctypes.c_int(n))
+                    setter = getattr(library, symbol)
+                    setter.argtypes, setter.restype = (ctypes.c_int,), None
+                    setters.append(setter)
                     break
+    return setters

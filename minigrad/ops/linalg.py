@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ShapeError
+from ..kernels import gemm
 from ..op import Array, composite, op
 from ..tensor import Tensor, check_dim
 from .shape import reshape, sum_to_size, transpose, unsqueeze
@@ -44,8 +45,8 @@ def product(x: Array, w: Array) -> Array:
     if x.dtype == np.float16:
         return product(x.astype(np.float32), w.astype(np.float32)).astype(np.float16)
     if w.ndim == 2 and x.ndim > 2 and x.flags.c_contiguous and x.size:
-        return np.matmul(x.reshape(-1, x.shape[-1]), w).reshape(*x.shape[:-1], w.shape[1])
-    return np.matmul(x, w)
+        return gemm.matmul(x.reshape(-1, x.shape[-1]), w).reshape(*x.shape[:-1], w.shape[1])
+    return gemm.matmul(x, w) if x.ndim == w.ndim == 2 else np.matmul(x, w)
 
 
 @op(method="matmul __matmul__", reflected="__rmatmul__")
