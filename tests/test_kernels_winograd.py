@@ -1,5 +1,9 @@
 """Winograd convolution against its formulas' definition, nested sums in float64, and its bounds."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -165,3 +169,37 @@ def test_winograd_of_nothing_is_empty_or_zero():
     y, gx, gw = three(x, w, None, x, (1, 1), "winograd")
     assert y.shape == gx.shape == x.shape
     assert gw.shape == w.shape and (gw == 0).all()
+
+
+NARROW = """
+import numpy as np
+from minigrad.kernels import conv
+from minigrad.kernels.simd import vector_bytes
+assert vector_bytes() == 16
+rng = np.random.default_rng(0)
+x, w = (rng.standard_normal(s, dtype=np.float32) for s in ((2, 9, 7, 10), (13, 9, 3, 3)))
+for name, stride, out in (("winograd", 1, (7, 10)), ("blocked", 2, (4, 5))):
+    how = ((stride, stride), (1, 1), (1, 1), 1)
+    g = rng.standard_normal((2, 13, *out), dtype=np.float32)
+    for f, args in (
+        (conv.conv2d, (x, w, None)),
+        (conv.conv2d_input_grad, (g, w, (7, 10))),
+        (conv.conv2d_weight_grad, (g, x, (3, 3))),
+    ):
+        exact = [a.astype(float) if isinstance(a, np.ndarray) else a for a in args]
+        difference = f(*args, *how, algorithm=name) - f(*exact, *how, algorithm="reference")
+        assert np.abs(difference).max() < 1e-4, (name, f)
+print("ok")
+"""
+
+
+@needs_jit
+def test_convolutions_are_right_on_processors_with_short_vectors(tmp_path):
+    """Vectors of 4, as on ARM and old x86; the code has the length in many places."""
+    env = os.environ | {
+        "NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": "", "NUMBA_CACHE_DIR": str(tmp_path)
+    }  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", NARROW], env=env, capture_output=True, text=True, timeout=300
+    )
+    assert done.stdout == "ok\n", done.stderr

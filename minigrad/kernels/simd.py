@@ -17,13 +17,16 @@ __all__ = ["Lanes", "Value", "at", "intrinsic_of", "lanes", "loop", "switch", "v
 
 @lru_cache(maxsize=1)
 def vector_bytes() -> int:
-    """Bytes of the widest vector register of this processor."""
+    """Bytes of the widest vector register of the processor that Numba compiles for."""
     import llvmlite.binding
+    from numba.core import config
 
-    features = llvmlite.binding.get_host_cpu_features()
-    if features.get("avx512f"):
+    features = config.CPU_FEATURES
+    if features is None:
+        features = llvmlite.binding.get_host_cpu_features().flatten()
+    if "+avx512f" in features.split(","):
         return 64
-    return 32 if features.get("avx") else 16
+    return 32 if "+avx" in features.split(",") else 16
 
 
 def lanes(dtype: np.dtype) -> int:

@@ -24,7 +24,14 @@ from numpy.typing import NDArray
 from minigrad.kernels.jit import dense, kernel, parallel, scratch
 from minigrad.kernels.panels import panel_product, panel_sums
 from minigrad.kernels.simd import lanes
-from minigrad.kernels.winograd_plan import Plan, Tiling, input_tiling, weight_tiling
+from minigrad.kernels.winograd_plan import (
+    Plan,
+    Tiling,
+    input_tiling,
+    straight_table,
+    turned_table,
+    weight_tiling,
+)
 from minigrad.kernels.winograd_tiles import (
     clear_borders,
     cotangent_tiles,
@@ -101,15 +108,17 @@ def _correlate(x: Array, w: Array, b: Array | None, padding: Pair, turned: bool)
     if b is not None:
         bias[:k] = b
     flat_w, flat_x, flat_y = dense(w).reshape(-1), dense(x).reshape(-1), y.reshape(-1)
+    filter_table = turned_table() if turned else straight_table()
     v = u = NOTHING
 
     def weights(start: int, stop: int) -> None:
-        filter_points(start, stop, flat_w, turned, u, plan.sizes, scratch(9 * lanes(F32), F32))
+        strip = scratch(plan.sizes.strip, F32)
+        filter_points(start, stop, flat_w, turned, filter_table, u, plan.sizes, strip)
 
     def products(start: int, stop: int) -> None:
         work = scratch(plan.scratch, F32)
         winograd_products(
-            start, stop, flat_x, v, flat_w, turned, u, bias, flat_y, plan.blocks,
+            start, stop, flat_x, v, flat_w, turned, filter_table, u, bias, flat_y, plan.blocks,
             plan.read_table, plan.write_table, plan.sizes, work,
         )  # fmt: skip
 
@@ -137,14 +146,11 @@ def _points(plan: Plan, x: Array, cotangent: bool) -> Array:
 
 
 @kernel
-def filter_points(start, stop, w, turned, u, p: Tiling, strip):
+def filter_points(start, stop, w, turned, filter_table, u, p: Tiling, strip):
     """U [point][block of filters][channel][L] of blocks start..stop."""
-    # The filter of output k and input c begins at w[k·k_stride + c·c_stride].
-    k_stride, c_stride = (9, p.k * 9) if turned else (p.c * 9, 9)
     for block in range(start, stop):
-        filter_block_points(w, p.k, p.c, k_stride, c_stride, turned, block, 0,
-                            p.channel_blocks * p.width, u, block * p.u_block, p.u_point, strip,
-                            p.width)  # fmt: skip
+        filter_block_points(w, p, turned, filter_table, block, 0, p.channel_blocks * p.width, u,
+                            block * p.u_block, strip)  # fmt: skip
 
 
 @kernel
@@ -165,12 +171,11 @@ def all_points(start, stop, x, cotangent, table, v, p: Tiling, strip):
 
 @kernel
 def winograd_products(
-    start, stop, x, deep_v, w, turned, made_u, bias, y, blocks, read_table,
+    start, stop, x, deep_v, w, turned, filter_table, made_u, bias, y, blocks, read_table,
     write_table, p: Tiling, work,
 ):  # fmt: skip
     """Chunks start..stop of a correlation: rows of tiles, or groups of filters if p.deep."""
     width, cap = p.width, p.block * p.tw
-    k_stride, c_stride = (9, p.k * 9) if turned else (p.c * 9, 9)
     m = work[: 36 * p.m_point]
     strip = work[36 * p.m_point : 36 * p.m_point + p.strip]
     rest = work[36 * p.m_point + p.strip :]
@@ -195,10 +200,9 @@ def winograd_products(
                 if p.deep:
                     u_at = 0
                     for k in range(here):
-                        filter_block_points(
-                            w, p.k, p.c, k_stride, c_stride, turned, group + k, c0 * width,
-                            (c0 + channels) * width, u, k * p.u_block, p.u_point, strip, width,
-                        )  # fmt: skip
+                        filter_block_points(w, p, turned, filter_table, group + k, c0 * width,
+                                            (c0 + channels) * width, u, k * p.u_block,
+                                            strip)  # fmt: skip
                 for point in range(36):
                     for k in range(0, here, 2):
                         vectors = min(2, here - k)

@@ -15,7 +15,7 @@ from minigrad.kernels.simd import lanes
 Pair = tuple[int, int]
 Ints = NDArray[np.int64]
 
-__all__ = ["Plan", "Tiling", "input_tiling", "weight_tiling"]
+__all__ = ["Plan", "Tiling", "input_tiling", "straight_table", "turned_table", "weight_tiling"]
 
 CHUNK_BYTES = 512 * 1024  # of V and M together, or of a part of U, which should stay in L2
 MIN_TILES, MAX_TILES = 24, 96  # of a chunk: U is read once for each, and V must fit
@@ -87,6 +87,21 @@ def weight_tiling(n: int, c: int, hw: Pair, k: int, padding: Pair) -> Plan:
     return _plan(n, c, hw, k, padding, sums=True)
 
 
+@lru_cache(maxsize=1)
+def straight_table() -> Ints:
+    """Place of each tap of L channels, one after the other."""
+    width = lanes(np.dtype(np.float32))
+    return np.arange(9 * width) * width
+
+
+@lru_cache(maxsize=1)
+def turned_table() -> Ints:
+    """Place of each of L numbers, of which the first 9 are taps in reverse order."""
+    width = lanes(np.dtype(np.float32))
+    p = np.arange(max(width, 9))
+    return np.where(p < 9, 8 - p, 9) * width
+
+
 def _plan(n: int, c: int, hw: Pair, k: int, padding: Pair, sums: bool) -> Plan:
     width = lanes(np.dtype(np.float32))
     (h, w), (oh, ow) = hw, (hw[0] + 2 * padding[0] - 2, hw[1] + 2 * padding[1] - 2)
@@ -113,7 +128,7 @@ def _plan(n: int, c: int, hw: Pair, k: int, padding: Pair, sums: bool) -> Plan:
     parts = min(parts, steps)
     high, pitch = min(block, th), (4 * tw + 2) * width  # tile rows of one image in a strip
     strip_rows = 4 * high + 2
-    strip = max(strip_rows * pitch, 9 * width)
+    strip = max(strip_rows * pitch, 9 * width * width)
     v_point, m_point = ((cb * block * tw + 1) * width, (kept * block * tw + 1) * width)
     if deep:
         chunks = -(-kb // group)

@@ -26,21 +26,29 @@ __all__ = [
 
 
 @helper
-def filter_block_points(w, k, c, k_stride, c_stride, turned, block, c0, c1, u, u_at, u_point, strip,
-                        width):  # fmt: skip
-    """U [point][channel c0..c1][L] of one block of filters; channels past c are zero."""
-    many = min(width, k - block * width)
+def filter_block_points(w, p, turned, table, block, c0, c1, u, u_at, strip):
+    """U [point][channel c0..c1][L] of one block of filters; channels past p.c are zero.
+
+    The filter of output k and input c begins at w[k·9·C + 9·c]; turned, at w[c·9·K + 9·k], and is
+    read backwards.
+    """
+    width = p.width
+    many = min(width, p.k - block * width)
+    for first in range(c0, min(c1, p.c), width if not turned else 1):
+        count = min(width, min(c1, p.c) - first) if not turned else 1
+        start = first * p.k * 9 + block * width * 9 if turned else (block * width * p.c + first) * 9
+        if not turned:
+            read_strip(w, start, p.c * 9, many, count * 9, table, strip, 0, width)
+        elif start + (width - 1) * 9 + width <= len(w):
+            # 9 numbers of a lane are taps; the table sends what a wider vector reads past them.
+            read_strip(w, start, 9, many, max(width, 9), table, strip, 0, width)
+        else:
+            read_strip(w, start, 9, many, 9, table, strip, 0, width)
+        for ch in range(count):
+            tile_filter(strip, ch * 9 * width, u, u_at + (first + ch - c0) * width, p.u_point)
     strip[: 9 * width] = 0
-    for ch in range(c0, c1):
-        if ch < c:
-            here = block * width * k_stride + ch * c_stride
-            for tap in range(9):
-                source = here + (8 - tap if turned else tap)
-                for lane in range(many):
-                    strip[tap * width + lane] = w[source + lane * k_stride]
-        elif ch in (c, c0):
-            strip[: 9 * width] = 0
-        tile_filter(strip, 0, u, u_at + (ch - c0) * width, u_point)
+    for ch in range(max(c0, p.c), c1):
+        tile_filter(strip, 0, u, u_at + (ch - c0) * width, p.u_point)
 
 
 @helper
