@@ -10,9 +10,10 @@ from numpy import ndarray as Array
 
 from . import dtypes
 from .complaints import explained
-from .engine import mode
+from .engine import inferring, mode, recording
 from .errors import ShapeError
-from .record import SCALARS, record, record_elementwise
+from .quiet import quiet, silent, unquiet
+from .record import SCALARS, record, record_alike
 from .tensor import Tensor, edge_of, wrap
 
 if TYPE_CHECKING:
@@ -21,26 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["elementwise", "general", "run"]
 
 _new = Tensor.__new__
-
-# NumPy's warnings (division by zero, overflow) are not ours to print: PyTorch is silent there.
-# errstate costs 0.7 us a call, the variable behind it 0.1.
-try:
-    from numpy._core import umath as _umath
-
-    _extobj = _umath._extobj_contextvar
-    _quiet, _unquiet, _silent = _extobj.set, _extobj.reset, _umath._make_extobj(all="ignore")
-except (ImportError, AttributeError):  # another NumPy: the public way
-
-    def _quiet(_: Any) -> Any:
-        state = np.errstate(all="ignore")
-        state.__enter__()
-        return state
-
-    def _unquiet(state: Any) -> None:
-        state.__exit__(None, None, None)
-
-    _silent = None  # type: ignore[assignment]
-
 
 def _array(op: Op, name: str, value: Any, optional: bool) -> Any:
     """What the user gave for an input, as a Tensor (or a weak scalar, or None)."""
@@ -123,14 +104,14 @@ def run(op: Op, values: list[Any]) -> Any:
     arrays = [t._data if isinstance(t, Tensor) else t for t in tensors]
     if op.promote is not None:
         arrays = _promoted(op, arrays)
-    token = _quiet(_silent)
+    token = quiet(silent)
     try:
         got = op.apply(arrays, *settings) if op.variadic else op.apply(*arrays, *settings)
     except Exception as e:
         known = _explained(op, e, arrays, settings)
         raise known from known.__cause__
     finally:
-        _unquiet(token)
+        unquiet(token)
     many = len(op.outputs)
     parts = (got,) if many == 1 and not op.byproducts else got
     outs = [wrap(p if p.__class__ is np.ndarray else np.asarray(p)) for p in parts[:many]]
@@ -198,68 +179,90 @@ def general(op: Op) -> Callable[..., Any]:
 
 
 def elementwise(op: Op) -> Callable[..., Any]:
-    """`call` for an op of one or two inputs that meet in one dtype: the path small nets live on."""
-    forward, floats = op.quick, op.promote == "float"
-    defaults = op.defaults[len(op.inputs) :]
-    record = op.differentiable
+    """`call` for an op of one or two inputs that meet in one dtype: the path small nets live on.
 
-    def unary(*args: Any, **kwargs: Any) -> Any:
-        if len(args) != 1 or kwargs or not isinstance(args[0], Tensor):
-            return run(op, op.bind(args, kwargs))
-        x = args[0]
+    What is usual (tensors of one shape and dtype, or a tensor and a number) is done on the spot;
+    all else goes to `run`. Each op gets a copy of the code, since that is where the interpreter
+    notes which types it met at each place: shared by ops of different nodes it would note nothing.
+    """
+    forward, floats = op.quick, op.promote == "float"
+    differentiable = op.differentiable
+
+    def unary(x: Any) -> Any:
+        if not isinstance(x, Tensor):
+            return run(op, op.bind((x,), {}))
         a = x._data
         if floats and a.dtype.kind != "f":
-            return run(op, op.bind(args, kwargs))
-        token = _quiet(_silent)
+            return run(op, op.bind((x,), {}))
+        token = quiet(silent)
         try:
             y = forward(a)
         except Exception as e:
             known = _explained(op, e, (a,))
             raise known from known.__cause__
         finally:
-            _unquiet(token)
+            unquiet(token)
         out = _new(Tensor)
         out._data = y if y.__class__ is Array else np.asarray(y)
-        out._node, out._rg = None, False
-        if mode.recording:
-            if record and (x._rg or (x._base is not None and _late(x))):
-                record_elementwise(op, out, x, None, args, defaults)
-        elif mode.inference:
-            _mark_inference(out)
+        out._node = out._cell = None
+        out._rg = False
+        if not recording():
+            if inferring():
+                _mark_inference(out)
+        elif x._cell is not None:
+            if differentiable and (x._rg or _late(x)):
+                record(op, (out,), (x,), op.standard)
+        elif x._rg and differentiable:
+            record_alike(op, out, x, None, True)
         return out
 
-    def binary(*args: Any, **kwargs: Any) -> Any:
-        if len(args) != 2 or kwargs:
-            return run(op, op.bind(args, kwargs))
-        x, z = args
-        if not isinstance(x, Tensor):
-            return run(op, op.bind(args, kwargs))
-        a = x._data
-        if isinstance(z, Tensor):
-            b = z._data
-            if a.dtype is not b.dtype or (floats and a.dtype.kind != "f"):
-                return run(op, op.bind(args, kwargs))
+    def binary(x: Any, z: Any) -> Any:
+        tensors = isinstance(x, Tensor), isinstance(z, Tensor)
+        if tensors == _BOTH:
+            a, b = x._data, z._data
+            dtype = a.dtype
+            alike = x._cell is None and z._cell is None and a.shape == b.shape
+            if b.dtype is not dtype or (floats and dtype.kind != "f"):
+                return run(op, op.bind((x, z), {}))
             needs = x._rg or z._rg
-        elif z.__class__ in SCALARS and a.dtype.kind == "f":
-            b, needs = z, x._rg  # type: ignore[assignment]
+        elif tensors == _LEFT and z.__class__ in SCALARS and x._data.dtype.kind == "f":
+            a, b, needs, alike = x._data, z, x._rg, x._cell is None
+        elif tensors == _RIGHT and x.__class__ in SCALARS and z._data.dtype.kind == "f":
+            a, b, needs, alike = x, z._data, z._rg, z._cell is None
         else:
-            return run(op, op.bind(args, kwargs))
-        token = _quiet(_silent)
+            return run(op, op.bind((x, z), {}))
+        token = quiet(silent)
         try:
             y = forward(a, b)
         except Exception as e:
             known = _explained(op, e, (a, b))
             raise known from known.__cause__
         finally:
-            _unquiet(token)
+            unquiet(token)
         out = _new(Tensor)
         out._data = y if y.__class__ is Array else np.asarray(y)
-        out._node, out._rg = None, False
-        if mode.recording:
-            if record and (needs or (x._base is not None and _late(x)) or _late(z)):
-                record_elementwise(op, out, x, z, args, defaults)
-        elif mode.inference:
-            _mark_inference(out)
+        out._node = out._cell = None
+        out._rg = False
+        if not recording():
+            if inferring():
+                _mark_inference(out)
+        elif not alike:
+            if differentiable and (needs or _late(x) or _late(z)):
+                record(op, (out,), (x, z), op.standard)
+        elif needs and differentiable:
+            record_alike(op, out, x, z, False)
         return out
 
-    return unary if len(op.inputs) == 1 else binary
+    exact, n = (unary, 1) if len(op.inputs) == 1 else (binary, 2)
+    exact.__code__ = exact.__code__.replace()
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if len(args) != n or kwargs:
+            return run(op, op.bind(args, kwargs))
+        return exact(*args)
+
+    call.exact = exact  # type: ignore[attr-defined]
+    return call
+
+
+_BOTH, _LEFT, _RIGHT = (True, True), (True, False), (False, True)

@@ -13,6 +13,7 @@ import numpy as np
 from .convert import as_tensor
 from .engine import walk
 from .errors import GradientError, ShapeError
+from .quiet import quiet, silent, unquiet
 from .tensor import Tensor, edge_of, wrap
 
 __all__ = ["backward", "grad"]
@@ -87,7 +88,11 @@ def backward(
             raise GradientError("backward: every one of `inputs` must require grad.")
     starts = _starts("backward", _as_list(tensors), grad_tensors)
     keep = create_graph if retain_graph is None else retain_graph
-    found = walk(starts, targets, keep, create_graph)
+    token = quiet(silent)
+    try:
+        found = walk(starts, targets, keep, create_graph)
+    finally:
+        unquiet(token)
     del starts
     if inputs is not None:
         for t, edge in zip(inputs, targets or ()):
@@ -133,7 +138,12 @@ def grad(
             )
         edges.append(edge)
     keep = create_graph if retain_graph is None else retain_graph
-    found = walk(_starts("grad", _as_list(outputs), grad_outputs), edges, keep, create_graph)
+    starts = _starts("grad", _as_list(outputs), grad_outputs)
+    token = quiet(silent)
+    try:
+        found = walk(starts, edges, keep, create_graph)
+    finally:
+        unquiet(token)
     result: list[Tensor | None] = []
     for i, (t, edge) in enumerate(zip(tensors, edges)):
         g = found.get(edge)

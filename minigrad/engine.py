@@ -8,14 +8,26 @@ not a recursion, so depth is bounded by memory alone.
 
 from __future__ import annotations
 
-import functools
 import itertools
 import operator
-import threading
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, ClassVar
+from heapq import heappop, heappush
+from typing import Any
 
 from .errors import GradientError
+from .modes import (
+    detect_anomaly,
+    enable_grad,
+    inference_mode,
+    inferring,
+    is_grad_enabled,
+    is_inference_mode_enabled,
+    mode,
+    no_grad,
+    recording,
+    set_detect_anomaly,
+    set_grad_enabled,
+)
 
 __all__ = [
     "Node",
@@ -23,10 +35,12 @@ __all__ = [
     "detect_anomaly",
     "enable_grad",
     "inference_mode",
+    "inferring",
     "is_grad_enabled",
     "is_inference_mode_enabled",
     "mode",
     "no_grad",
+    "recording",
     "set_detect_anomaly",
     "set_grad_enabled",
     "tick",
@@ -34,17 +48,6 @@ __all__ = [
 ]
 
 tick = itertools.count().__next__  # atomic: the nodes of all threads get one order
-
-
-class _Mode(threading.local):
-    """What the current thread records."""
-
-    recording = True
-    inference = False
-    anomaly = False
-
-
-mode = _Mode()
 
 
 class Node:
@@ -87,6 +90,13 @@ class Node:
         """
         raise NotImplementedError
 
+    def first_order(self, g: Any, wanted: tuple[bool, ...] | None) -> Sequence[Any]:
+        """`pullback`, where nothing is recorded: what comes back need not know its graph."""
+        return self.pullback(g, wanted)
+
+    def watch(self, index: int, cell: Any) -> None:
+        """Learn that from now on `cell` counts the in-place changes of result `index`."""
+
     def release(self) -> None:
         """Forget what was kept for `pullback`; a later `pullback` must raise."""
 
@@ -106,29 +116,29 @@ class Output:
         self.dtype = dtype
 
 
-def _reachable(starts: Iterable[Node]) -> list[Node]:
-    """Every node that `starts` were made from, themselves included, newest first."""
-    stack = list(starts)
-    seen = set(stack)
-    while stack:
-        for edge in stack.pop().inputs:
+def _leading_to(starts: Iterable[Node], targets: Iterable[Any]) -> set[Any]:
+    """The edges and nodes, of those that `starts` were made from, that lead to a target.
+
+    None, which stands for an input that wants no gradient, is counted as one of them.
+    """
+    found = list(starts)
+    seen = set(found)
+    for node in found:  # which grows as it is read
+        for edge in node.inputs:
             if edge.__class__ is Output:
                 edge = edge.node
-            if isinstance(edge, Node) and edge not in seen:
+            if edge not in seen and isinstance(edge, Node):
                 seen.add(edge)
-                stack.append(edge)
-    return sorted(seen, key=operator.attrgetter("seq"), reverse=True)
-
-
-def _leading_to(nodes: list[Node], targets: set[Any]) -> set[Any]:
-    """Those edges and nodes of `nodes` (newest first) from which a target can be reached."""
+                found.append(edge)
+    found.sort(key=operator.attrgetter("seq"))
     useful = set(targets)
-    useful.update(t.node for t in targets if isinstance(t, Output))
-    for node in reversed(nodes):
+    useful.update([t.node for t in targets if isinstance(t, Output)])
+    for node in found:
         for edge in node.inputs:
-            if edge is not None and (edge in useful or _node_of(edge) in useful):
+            if edge in useful or (edge.__class__ is Output and edge.node in useful):
                 useful.add(node)
                 break
+    useful.add(None)
     return useful
 
 
@@ -180,38 +190,54 @@ def walk(
     dict
         The cotangent of each target that was reached.
     """
-    nodes = _reachable({n for edge, _ in starts if isinstance(n := _node_of(edge), Node)})
-    useful = None if targets is None else _leading_to(nodes, set(targets))
+    first = {n for edge, _ in starts if isinstance(n := _node_of(edge), Node)}
     wanted = frozenset(targets or ())
+    inner = any([isinstance(_node_of(edge), Node) for edge in wanted])
+    useful = None if targets is None else _leading_to(first, wanted)
     found: dict[Any, Any] = {}
     sums: dict[Any, Any] = {}
     owned: set[Any] = set()
+    # What has a cotangent and waits for its turn. A node's inputs are older than it, so when the
+    # newest is taken, all that its cotangent is the sum of has arrived.
+    waiting = sorted([(-node.seq, node) for node in first])
     mask = None
     anomaly = mode.anomaly
     with set_grad_enabled(create_graph):
         for edge, g in starts:
             _add(sums, owned, edge, g)
-        for node in nodes:
-            g = sums.pop(node, None)
-            if g is None or (useful is not None and node not in useful):
+        while waiting:
+            node = heappop(waiting)[1]
+            g = sums.pop(node)
+            if useful is not None and node not in useful:
                 continue
             if node.hooks:
                 g = _run_hooks(node, g)
             if useful is not None:
-                _catch(node, g, wanted, found)
-                mask = tuple([_node_of(e) in useful or e in useful for e in node.inputs])
-                if not any(mask):
+                if inner:
+                    _catch(node, g, wanted, found)
+                mask = None
+                if not useful.issuperset(node.inputs):
+                    mask = tuple([
+                        e is not None and (e in useful or _node_of(e) in useful)
+                        for e in node.inputs
+                    ])
+                    if not any(mask):
+                        continue
+            grads = node.pullback(g, mask) if create_graph else node.first_order(g, mask)
+            for edge, gi in zip(node.inputs, grads):
+                if gi is None or edge is None:
                     continue
-                if all(mask):
-                    mask = None
-            for edge, gi in zip(node.inputs, node.pullback(g, mask)):
-                if edge is not None and gi is not None:
-                    if anomaly:
-                        _check_finite(node, gi)
-                    if edge in sums or edge.__class__ is Output:
-                        _add(sums, owned, edge, gi)
-                    else:
-                        sums[edge] = gi
+                if anomaly:
+                    _check_finite(node, gi)
+                if edge in sums:
+                    _add(sums, owned, edge, gi)
+                elif isinstance(edge, Node):
+                    sums[edge] = gi
+                    heappush(waiting, (-edge.seq, edge))
+                else:
+                    if edge.__class__ is Output and edge.node not in sums:
+                        heappush(waiting, (-edge.node.seq, edge.node))
+                    _add(sums, owned, edge, gi)
             if not retain_graph:
                 node.release()
         for edge, g in sums.items():  # what is left stands at leaves
@@ -264,115 +290,3 @@ def _check_finite(node: Node, g: Any) -> None:
             f"{node.name()}: a gradient that this op returned contains NaN.{made} Look there for a "
             "division by zero, a log or sqrt of zero, or an overflow."
         )
-
-
-class set_grad_enabled:
-    """Switch recording on or off for this thread: at once, as a context, or as a decorator."""
-
-    def __init__(self, mode_: bool) -> None:
-        self.before = mode.recording
-        self.value = bool(mode_)
-        mode.recording = self.value
-
-    def __enter__(self) -> None:
-        mode.recording = self.value
-
-    def __exit__(self, *exc: object) -> None:
-        mode.recording = self.before
-
-    def __call__(self, fn: Callable[..., Any]) -> Callable[..., Any]:
-        mode.recording = self.before
-        return _decorate(functools.partial(set_grad_enabled, self.value), fn)
-
-
-class _Switch:
-    """A context and decorator that sets flags of this thread and restores them."""
-
-    flags: ClassVar[dict[str, bool]] = {}
-
-    def __init__(self) -> None:
-        self._before: list[dict[str, bool]] = []
-
-    def __new__(cls, fn: Callable[..., Any] | None = None) -> Any:
-        self = super().__new__(cls)
-        if callable(fn):  # used as a bare decorator: @no_grad
-            self.__init__()  # type: ignore[misc]
-            return _decorate(cls, fn)
-        return self
-
-    def __enter__(self) -> None:
-        self._before.append({k: getattr(mode, k) for k in self.flags})
-        for k, v in self.flags.items():
-            setattr(mode, k, v)
-
-    def __exit__(self, *exc: object) -> None:
-        for k, v in self._before.pop().items():
-            setattr(mode, k, v)
-
-    def __call__(self, fn: Callable[..., Any]) -> Callable[..., Any]:
-        return _decorate(type(self), fn)
-
-
-def _decorate(make: Callable[[], Any], fn: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(fn)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        with make():
-            return fn(*args, **kwargs)
-
-    return wrapped
-
-
-class no_grad(_Switch):
-    """Record nothing inside. A context and a decorator, per thread."""
-
-    flags: ClassVar = {"recording": False}
-
-
-class enable_grad(_Switch):
-    """Record inside, even within `no_grad`. A context and a decorator, per thread."""
-
-    flags: ClassVar = {"recording": True, "inference": False}
-
-
-class inference_mode(_Switch):
-    """Record nothing inside, and mark the results so that they can never enter a graph."""
-
-    flags: ClassVar = {"recording": False, "inference": True}
-
-    def __new__(cls, mode: Any = True) -> Any:
-        if mode is False:
-            return enable_grad()
-        return super().__new__(cls, mode if callable(mode) else None)
-
-    def __init__(self, mode: bool = True) -> None:
-        super().__init__()
-
-
-class detect_anomaly(_Switch):
-    """Name the op whose gradient became NaN, and the line that recorded it. Slow; for debugging."""
-
-    flags: ClassVar = {"anomaly": True}
-
-
-class set_detect_anomaly:
-    """Turn anomaly detection on or off for this thread; as a context, until its end."""
-
-    def __init__(self, value: bool, check_nan: bool = True) -> None:
-        self.before = mode.anomaly
-        mode.anomaly = bool(value)
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, *exc: object) -> None:
-        mode.anomaly = self.before
-
-
-def is_grad_enabled() -> bool:
-    """Whether calls made now by this thread are recorded."""
-    return mode.recording
-
-
-def is_inference_mode_enabled() -> bool:
-    """Whether this thread is inside `inference_mode`."""
-    return mode.inference

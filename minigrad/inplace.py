@@ -99,6 +99,7 @@ def _take_over(t: Tensor, out: Tensor, name: str) -> bool:
     """
     a, b = t._data, out._data
     hidden = t._cell is None and t._node is not None and b.base is None
+    hidden = hidden and not getattr(t.grad_fn, "outs", None)  # its node needs, and keeps, it
     if not hidden or a.strides != b.strides or a.shape != b.shape or a.dtype != b.dtype:
         return False
     t._data, t._cell = b, out._share_cell()

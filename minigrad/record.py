@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy import ndarray as Array
 
-from .engine import Node, Output, mode, tick
+from .engine import Node, Output, mode, recording, tick
 from .errors import GradientError
 from .tensor import Cell, Tensor, edge_of, wrap
 
 if TYPE_CHECKING:
-    from .op import Op, Plan
+    from .op import Op
+    from .plan import Plan
 
-__all__ = ["SCALARS", "OpNode", "record", "record_elementwise", "user_line"]
+__all__ = ["SCALARS", "OpNode", "record", "record_alike", "user_line"]
 
 SCALARS = (float, int, bool)
 
@@ -24,18 +25,19 @@ SCALARS = (float, int, bool)
 class OpNode(Node):
     """One recorded call of an op: what its rules need, and the walk's way to call them."""
 
-    __slots__ = ("kept", "plan", "settings", "versions")
+    __slots__ = (
+        "byproducts", "kept", "out_cells", "outs", "plan", "settings", "shapes", "versions"
+    )  # fmt: skip
+    __init__ = object.__init__  # `record` fills it in: a call of __init__ costs 90 ns more
 
     kept: Any  # per input: the value if a rule names it, else None; None altogether once freed
     plan: Plan
     settings: Sequence[Any]
     versions: Any  # per input: version of the kept value; None if nothing was ever changed
-
-    # these default to the class's, so that a plain node does not store them
-    shapes: Any = None
-    outs: Sequence[Any] | None = None
-    out_cells: Sequence[tuple[Cell, int]] = ()
-    byproducts: Sequence[Array] = ()
+    shapes: Any  # per input, if a rule names one
+    outs: Any  # per output: the array if a rule names it
+    out_cells: Sequence[tuple[Cell, int]]  # of kept outputs that others can see: version then
+    byproducts: Sequence[Array]
 
     @property
     def op(self) -> Op:
@@ -46,20 +48,67 @@ class OpNode(Node):
     def results(self) -> int:  # type: ignore[override]
         return len(self.plan.op.outputs)
 
+    def watch(self, index: int, cell: Cell) -> None:
+        if index in self.plan.outputs:
+            self.out_cells = (*self.out_cells, (cell, cell.version))
+
     def release(self) -> None:
-        if self.kept is not None and (self.outs or any(self.plan.inputs)):
-            self.kept, self.outs, self.byproducts = None, None, ()
+        if self.plan.keeps:
+            self.kept = self.outs = None
+            self.byproducts = ()
+
+    def first_order(self, g: Any, wanted: tuple[bool, ...] | None) -> Sequence[Any]:
+        """Run the rules on arrays, where all of them can: no Tensor but those that are returned."""
+        plan, kept = self.plan, self.kept
+        if plan.steps is None:
+            return self.pullback(g, wanted)
+        a = g._data
+        if kept is None or self.out_cells:
+            self.check_kept(kept)
+        grads: list[Any] = [None] * len(self.inputs)
+        for i, rule, source, at in plan.steps:
+            if wanted is not None and not wanted[i]:
+                continue
+            if source == "input":
+                t = kept[at]
+                if not isinstance(t, Tensor):
+                    got = rule(a, t)
+                else:
+                    if t._cell is not None:
+                        self.check_kept(kept)
+                    got = rule(a, t._data)
+            elif source == "output":
+                got = rule(a, self.outs[at])
+            elif source == "":
+                got = rule(a)
+            else:
+                self.check_kept(kept)
+                got = rule(a, *[self._bare(kind, n) for kind, n in at])
+            if got is a:
+                grads[i] = g
+            elif got is not None:
+                grads[i] = out = _new(Tensor)
+                out._data = got if got.__class__ is Array else np.asarray(got)
+                out._node = out._cell = None
+                out._rg = False
+        return grads if plan.alike else self._fitted(grads, wanted)
+
+    def _bare(self, kind: str, i: int) -> Any:
+        """What a rule asked for, as an array."""
+        if kind == "input":
+            t = self.kept[i]
+            return t._data if isinstance(t, Tensor) else t
+        if kind == "setting":
+            return self.settings[i]
+        if kind == "shape":
+            return self.shapes[i]
+        return self.outs[i] if kind == "output" else self.byproducts[i]
 
     def pullback(self, g: Any, wanted: tuple[bool, ...] | None) -> Sequence[Any]:
         plan, inputs, kept = self.plan, self.inputs, self.kept
         op = plan.op
-        if kept is not _NOTHING or self.out_cells:
-            if kept is None or self.out_cells:
-                self.check_kept(kept)
-            for t in kept:
-                if getattr(t, "_cell", None) is not None:  # changed in place, perhaps
-                    self.check_kept(kept)
-                    break
+        if plan.keeps:
+            self.check_kept(kept)
         if op.several:
             g = self._fill(g)
         grads: list[Any] = [None] * len(inputs)
@@ -85,7 +134,11 @@ class OpNode(Node):
                 grads = list(got)
             else:
                 grads[rule.inputs[0]] = got
-        for i, edge in enumerate(inputs):
+        return self._fitted(grads, wanted)
+
+    def _fitted(self, grads: list[Any], wanted: tuple[bool, ...] | None) -> list[Any]:
+        """Gradients in the shapes and dtypes of their inputs; an error where a rule is missing."""
+        for i, edge in enumerate(self.inputs):
             if edge is None:
                 grads[i] = None
                 continue
@@ -123,14 +176,14 @@ class OpNode(Node):
         if kind == "output":
             assert self.outs is not None
             out = wrap(self.outs[i])
-            if mode.recording and out._data.dtype.kind == "f":
+            if recording() and out._data.dtype.kind == "f":
                 out._rg = True
                 single = len(self.op.outputs) == 1
                 out._node = self if single else Output(self, i, out._data.shape, out._data.dtype)
             return out
         if kind == "byproduct":
             out = wrap(self.byproducts[i])
-            if mode.recording and out._data.dtype.kind == "f":
+            if recording() and out._data.dtype.kind == "f":
                 out._rg, out._node = True, _Constant(self, self.op.byproducts[i], out._data)
             return out
         return tuple(
@@ -216,7 +269,7 @@ class _Constant(Node):
         raise GradientError(self.message)
 
 
-_new_node = OpNode.__new__
+_new = Tensor.__new__
 
 
 def record(
@@ -248,7 +301,7 @@ def record(
             )
     mask = tuple(wants)
     plan = op.plans.get(mask) or op.plan(mask)
-    node: OpNode = _new_node(plan.node)
+    node: OpNode = plan.node()
     node.seq = tick()
     node.inputs = tuple(edges)
     node.plan = plan
@@ -259,17 +312,17 @@ def record(
         if changed
         else None
     )
-    if plan.extras:
-        if plan.outputs:
-            node.outs = [o._data if i in plan.outputs else None for i, o in enumerate(outs)]
-            cells = [outs[i]._share_cell() for i in plan.outputs]
-            node.out_cells = [(cell, cell.version) for cell in cells]
-        if plan.shapes:
-            node.shapes = [
-                None if t is None or t.__class__ in SCALARS else t._data.shape for t in tensors
-            ]
-        if plan.byproducts:
-            node.byproducts = byproducts
+    node.outs = node.shapes = None
+    node.out_cells = ()
+    node.byproducts = byproducts if plan.byproducts else ()
+    if plan.outputs:
+        node.outs = [o._data if i in plan.outputs else None for i, o in enumerate(outs)]
+        cells = [cell for i in plan.outputs if (cell := outs[i]._cell) is not None]
+        node.out_cells = [(cell, cell.version) for cell in cells]
+    if plan.shapes:
+        node.shapes = [
+            None if t is None or t.__class__ in SCALARS else t._data.shape for t in tensors
+        ]
     if mode.anomaly:
         node.where = user_line()
     if len(outs) == 1:
@@ -284,22 +337,23 @@ def record(
         o._node, o._rg = Output(node, i, o._data.shape, o._data.dtype), True
 
 
-def record_elementwise(op: Op, out: Tensor, x: Tensor, z: Any, args: Any, defaults: Any) -> None:
-    """`record` for one or two inputs and one output, unrolled: two thirds of its time."""
-    xr = x._rg
-    zr = z._rg if isinstance(z, Tensor) else False
-    one = len(args) == 1
-    mask = (xr,) if one else (xr, zr)
-    plan = op.plans.get(mask) or op.plan(mask)
-    if x._cell is not None or plan.shapes or mode.anomaly or getattr(z, "_cell", None):
-        return record(op, (out,), args, defaults)
+def record_alike(op: Op, out: Tensor, x: Any, z: Any, one: bool) -> None:
+    """`record`, unrolled, for one or two inputs of the shape and dtype of the one output.
+
+    Either may be a number instead; with `one`, `z` is none at all. Nothing here may have been
+    changed in place.
+    """
+    xr = x.__class__ not in SCALARS and x._rg
+    zr = not one and z.__class__ not in SCALARS and z._rg
+    plan = op.alike[xr + 2 * zr] or op.plan_alike(xr, zr, one)
     array = out._data
-    node: OpNode = _new_node(plan.node)
+    node: OpNode = plan.node()
     node.seq = tick()
     node.plan = plan
-    node.settings = defaults
-    node.versions = None
+    node.settings = op.standard
     node.shape, node.dtype = array.shape, array.dtype
+    node.versions = node.outs = None
+    node.out_cells = ()
     ex = (x._node or x) if xr else None
     if one:
         node.inputs = (ex,)
@@ -310,8 +364,8 @@ def record_elementwise(op: Op, out: Tensor, x: Tensor, z: Any, args: Any, defaul
         node.kept = (x if kx else None, z if kz else None) if kx or kz else _NOTHING
     if plan.outputs:
         node.outs = (array,)
-        cell = out._cell = Cell()
-        node.out_cells = ((cell, 0),)
+    if mode.anomaly:
+        node.where = user_line()
     out._node, out._rg = node, True
 
 

@@ -84,26 +84,34 @@ passing.gradient(
 passing.gradient("input", lambda g: None)
 
 
+SMALL = 2048  # elements up to which copying and zeroing beats the call of a kernel
+_ZERO = {np.dtype(d): np.zeros((), d) for d in ("f2", "f4", "f8")}  # as arrays: 0.3 us less a call
+
+
 @op(promote="arithmetic")
-def relu_grad(grad: Array, output: Array) -> Array:
-    """grad where output > 0, 0 elsewhere."""
-    if grad.shape != output.shape:
-        grad, output = np.broadcast_arrays(grad, output)
-    return kernels.passing(grad, output, 0.0, INF)
+def relu_grad(grad: Array, y: Array) -> Array:
+    """grad where y > 0, 0 elsewhere."""
+    if grad.shape != y.shape:
+        grad, y = np.broadcast_arrays(grad, y)
+    if grad.size > SMALL:
+        return kernels.passing(grad, y, 0.0, INF)
+    out = grad.copy()
+    out[y <= _ZERO[y.dtype]] = 0
+    return out
 
 
-relu_grad.gradient("grad", lambda g, output: relu_grad(g, output))
-relu_grad.gradient("output", lambda g: None)
+relu_grad.gradient("grad", relu_grad)
+relu_grad.gradient("y", lambda g: None)
 
 
 @or_in_place
 @op(method="relu", inplace="relu_", promote="arithmetic")
 def relu(input: Array) -> Array:
     """max(x, 0). Its gradient needs, and keeps, the output alone."""
-    return np.maximum(input, 0)
+    return np.maximum(input, _ZERO.get(input.dtype, 0))
 
 
-relu.gradient("input", lambda g, y: relu_grad(g, y))
+relu.gradient("input", relu_grad)
 
 
 @or_in_place
