@@ -13,7 +13,7 @@ from .complaints import explained
 from .engine import inferring, mode, recording
 from .errors import ShapeError
 from .quiet import quiet, silent, unquiet
-from .record import SCALARS, record, record_alike
+from .record import SCALARS, record, record_one, record_two
 from .tensor import Tensor, edge_of, wrap
 
 if TYPE_CHECKING:
@@ -213,22 +213,24 @@ def elementwise(op: Op) -> Callable[..., Any]:
             if differentiable and (x._rg or _late(x)):
                 record(op, (out,), (x,), op.standard)
         elif x._rg and differentiable:
-            record_alike(op, out, x, None, True)
+            record_one(op, out, x)
         return out
 
     def binary(x: Any, z: Any) -> Any:
-        tensors = isinstance(x, Tensor), isinstance(z, Tensor)
-        if tensors == _BOTH:
-            a, b = x._data, z._data
-            dtype = a.dtype
-            alike = x._cell is None and z._cell is None and a.shape == b.shape
-            if b.dtype is not dtype or (floats and dtype.kind != "f"):
+        if isinstance(x, Tensor):
+            a, xr, alike = x._data, x._rg, x._cell is None
+            if isinstance(z, Tensor):
+                b, zr = z._data, z._rg
+                dtype = a.dtype
+                if b.dtype is not dtype or (floats and dtype.kind != "f"):
+                    return run(op, op.bind((x, z), {}))
+                alike = alike and z._cell is None and a.shape == b.shape
+            elif z.__class__ in SCALARS and a.dtype.kind == "f":
+                b, zr = z, False
+            else:
                 return run(op, op.bind((x, z), {}))
-            needs = x._rg or z._rg
-        elif tensors == _LEFT and z.__class__ in SCALARS and x._data.dtype.kind == "f":
-            a, b, needs, alike = x._data, z, x._rg, x._cell is None
-        elif tensors == _RIGHT and x.__class__ in SCALARS and z._data.dtype.kind == "f":
-            a, b, needs, alike = x, z._data, z._rg, z._cell is None
+        elif x.__class__ in SCALARS and isinstance(z, Tensor) and z._data.dtype.kind == "f":
+            a, b, xr, zr, alike = x, z._data, False, z._rg, z._cell is None
         else:
             return run(op, op.bind((x, z), {}))
         token = quiet(silent)
@@ -247,10 +249,10 @@ def elementwise(op: Op) -> Callable[..., Any]:
             if inferring():
                 _mark_inference(out)
         elif not alike:
-            if differentiable and (needs or _late(x) or _late(z)):
+            if differentiable and (xr or zr or _late(x) or _late(z)):
                 record(op, (out,), (x, z), op.standard)
-        elif needs and differentiable:
-            record_alike(op, out, x, z, False)
+        elif differentiable and (xr or zr):
+            record_two(op, out, x, z, xr, zr)
         return out
 
     exact, n = (unary, 1) if len(op.inputs) == 1 else (binary, 2)
@@ -263,6 +265,3 @@ def elementwise(op: Op) -> Callable[..., Any]:
 
     call.exact = exact  # type: ignore[attr-defined]
     return call
-
-
-_BOTH, _LEFT, _RIGHT = (True, True), (True, False), (False, True)

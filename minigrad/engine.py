@@ -27,6 +27,7 @@ from .modes import (
     recording,
     set_detect_anomaly,
     set_grad_enabled,
+    watching,
 )
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "set_grad_enabled",
     "tick",
     "walk",
+    "watching",
 ]
 
 tick = itertools.count().__next__  # atomic: the nodes of all threads get one order
@@ -81,7 +83,12 @@ class Node:
     @property
     def next_functions(self) -> tuple[tuple[Any, int], ...]:
         """The nodes this one sends cotangents to, as PyTorch lists them."""
-        return tuple((e.node, e.index) if isinstance(e, Output) else (e, 0) for e in self.inputs)
+        edges = [(e.node, e.index) if isinstance(e, Output) else (e, 0) for e in self.inputs]
+        return tuple([(e.shown() if isinstance(e, Node) else e, i) for e, i in edges])
+
+    def shown(self) -> Node:
+        """This node as users see it."""
+        return self
 
     def pullback(self, g: Any, wanted: tuple[bool, ...] | None) -> Sequence[Any]:
         """Cotangent of each input, given that of the result (a list of them for several results).
@@ -147,26 +154,25 @@ def _node_of(edge: Any) -> Any:
 
 
 def _add(sums: dict[Any, Any], owned: set[Any], edge: Any, g: Any) -> None:
-    """Add `g` to what has arrived at `edge`; a sum that was made here is added to in place.
-
-    At a node with several results stands a list with one cotangent (or None) per result.
-    """
+    """Add `g` to what has arrived at `edge`. Sums that were made here can be added to in place."""
     if edge.__class__ is Output:
-        node = edge.node
-        slots = sums.get(node)
-        if slots is None:
-            slots = sums[node] = [None] * node.results
-        before = slots[edge.index]
-        slots[edge.index] = g if before is None else before + g
-        return
-    before = sums.get(edge)
-    if before is None:
+        _add_to_slot(sums, edge, g)
+    elif edge not in sums:
         sums[edge] = g
-    elif edge in owned and not mode.recording:
-        before._add_in_place(g)
     else:
-        sums[edge] = before + g
-        owned.add(edge)
+        sums[edge] = sums[edge] + g
+        if not recording():
+            owned.add(edge)
+
+
+def _add_to_slot(sums: dict[Any, Any], edge: Output, g: Any) -> None:
+    """`_add` at a node with several results: there stands a list, of one cotangent (or None) each.
+    """
+    slots = sums.get(edge.node)
+    if slots is None:
+        slots = sums[edge.node] = [None] * edge.node.results
+    before = slots[edge.index]
+    slots[edge.index] = g if before is None else before + g
 
 
 def walk(
@@ -229,14 +235,17 @@ def walk(
                     continue
                 if anomaly:
                     _check_finite(node, gi)
-                if edge in sums:
-                    _add(sums, owned, edge, gi)
-                elif isinstance(edge, Node):
-                    sums[edge] = gi
-                    heappush(waiting, (-edge.seq, edge))
-                else:
-                    if edge.__class__ is Output and edge.node not in sums:
+                if edge.__class__ is Output:
+                    if edge.node not in sums:
                         heappush(waiting, (-edge.node.seq, edge.node))
+                    _add_to_slot(sums, edge, gi)
+                elif edge not in sums:
+                    sums[edge] = gi
+                    if isinstance(edge, Node):
+                        heappush(waiting, (-edge.seq, edge))
+                elif edge in owned:
+                    sums[edge]._add_in_place(gi)
+                else:
                     _add(sums, owned, edge, gi)
             if not retain_graph:
                 node.release()

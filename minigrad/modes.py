@@ -19,6 +19,7 @@ __all__ = [
     "recording",
     "set_detect_anomaly",
     "set_grad_enabled",
+    "watching",
 ]
 
 
@@ -47,6 +48,7 @@ class _Mode:
 mode = _Mode()
 recording: Callable[[], bool] = vars(_Mode)["recording"].get  # mode.recording, for hot paths
 inferring: Callable[[], bool] = vars(_Mode)["inference"].get
+watching: Callable[[], bool] = vars(_Mode)["anomaly"].get
 
 
 class set_grad_enabled:

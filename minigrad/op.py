@@ -146,9 +146,9 @@ class Op:
             plan = self.plans[wants] = Plan(self, wants)
         return plan
 
-    def plan_alike(self, first: bool, second: bool, one: bool) -> Plan:
+    def plan_alike(self, first: bool, second: bool) -> Plan:
         """`plan` for one or two inputs of the shape and dtype of the output."""
-        plan = Plan(self, (first,) if one else (first, second), alike=True)
+        plan = Plan(self, (first, second)[: len(self.inputs)], alike=True)
         self.alike[first + 2 * second] = plan
         return plan
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy import ndarray as Array
 
-from .engine import Node, Output, mode, recording, tick
+from .engine import Node, Output, recording, tick, watching
 from .errors import GradientError
 from .tensor import Cell, Tensor, edge_of, wrap
 
@@ -17,13 +17,17 @@ if TYPE_CHECKING:
     from .op import Op
     from .plan import Plan
 
-__all__ = ["SCALARS", "OpNode", "record", "record_alike", "user_line"]
+__all__ = ["SCALARS", "OpNode", "record", "record_one", "record_two", "user_line"]
 
 SCALARS = (float, int, bool)
 
 
 class OpNode(Node):
-    """One recorded call of an op: what its rules need, and the walk's way to call them."""
+    """One recorded call of an op: what its rules need, and the walk's way to call them.
+
+    To the user each op has a class of nodes, named as PyTorch's. A node gets it when it is shown:
+    until then all are of one class, which is what the interpreter is fast with (0.7 us per op).
+    """
 
     __slots__ = (
         "byproducts", "kept", "out_cells", "outs", "plan", "settings", "shapes", "versions"
@@ -38,6 +42,13 @@ class OpNode(Node):
     outs: Any  # per output: the array if a rule names it
     out_cells: Sequence[tuple[Cell, int]]  # of kept outputs that others can see: version then
     byproducts: Sequence[Array]
+
+    def name(self) -> str:
+        return self.plan.op.node.__name__
+
+    def shown(self) -> Node:
+        self.__class__ = self.plan.op.node
+        return self
 
     @property
     def op(self) -> Op:
@@ -323,7 +334,7 @@ def record(
         node.shapes = [
             None if t is None or t.__class__ in SCALARS else t._data.shape for t in tensors
         ]
-    if mode.anomaly:
+    if watching():
         node.where = user_line()
     if len(outs) == 1:
         array = outs[0]._data
@@ -337,36 +348,50 @@ def record(
         o._node, o._rg = Output(node, i, o._data.shape, o._data.dtype), True
 
 
-def record_alike(op: Op, out: Tensor, x: Any, z: Any, one: bool) -> None:
-    """`record`, unrolled, for one or two inputs of the shape and dtype of the one output.
-
-    Either may be a number instead; with `one`, `z` is none at all. Nothing here may have been
-    changed in place.
-    """
-    xr = x.__class__ not in SCALARS and x._rg
-    zr = not one and z.__class__ not in SCALARS and z._rg
-    plan = op.alike[xr + 2 * zr] or op.plan_alike(xr, zr, one)
-    array = out._data
+def record_one(op: Op, out: Tensor, x: Tensor) -> None:
+    """`record`, unrolled, for one input of the shape and dtype of the output, never changed."""
+    plan = op.alike[1] or op.plan_alike(True, False)
     node: OpNode = plan.node()
     node.seq = tick()
     node.plan = plan
     node.settings = op.standard
-    node.shape, node.dtype = array.shape, array.dtype
-    node.versions = node.outs = None
+    array = out._data
+    node.shape = array.shape
+    node.dtype = array.dtype
+    node.versions = None
     node.out_cells = ()
-    ex = (x._node or x) if xr else None
-    if one:
-        node.inputs = (ex,)
-        node.kept = (x,) if plan.inputs[0] else _NOTHING
-    else:
-        node.inputs = (ex, (z._node or z) if zr else None)
-        kx, kz = plan.inputs
-        node.kept = (x if kx else None, z if kz else None) if kx or kz else _NOTHING
-    if plan.outputs:
-        node.outs = (array,)
-    if mode.anomaly:
+    node.inputs = (x._node or x,)
+    node.kept = (x,) if plan.inputs[0] else _NOTHING
+    node.outs = (array,) if plan.outputs else None
+    if watching():
         node.where = user_line()
-    out._node, out._rg = node, True
+    out._node = node
+    out._rg = True
+
+
+def record_two(op: Op, out: Tensor, x: Any, z: Any, xr: bool, zr: bool) -> None:
+    """`record_one` for two inputs, which may be numbers; `xr` and `zr` say which want gradients."""
+    plan = op.alike[xr + 2 * zr] or op.plan_alike(xr, zr)
+    node: OpNode = plan.node()
+    node.seq = tick()
+    node.plan = plan
+    node.settings = op.standard
+    array = out._data
+    node.shape = array.shape
+    node.dtype = array.dtype
+    node.versions = None
+    node.out_cells = ()
+    node.inputs = ((x._node or x) if xr else None, (z._node or z) if zr else None)
+    if plan.keeps:
+        kx, kz = plan.inputs
+        node.kept = (x if kx else None, z if kz else None)
+    else:
+        node.kept = _NOTHING
+    node.outs = (array,) if plan.outputs else None
+    if watching():
+        node.where = user_line()
+    out._node = node
+    out._rg = True
 
 
 _NOTHING = (None, None)

@@ -125,7 +125,8 @@ class Tensor(Described):
     def grad_fn(self) -> Node | None:
         """The node of the graph that made this tensor."""
         _refresh(self)
-        return self._node.node if self._node.__class__ is Output else self._node
+        node = self._node.node if self._node.__class__ is Output else self._node
+        return None if node is None else node.shown()
 
     @property
     def output_nr(self) -> int:
@@ -252,7 +253,7 @@ class Tensor(Described):
 
     def _add_in_place(self, g: Tensor) -> None:
         """Add `g`, of the same shape and dtype, to a buffer that the walk owns."""
-        np.add(self._data, g._data, out=self._data)
+        np.add(self._data, g._data, self._data)
 
     def _share_cell(self) -> Cell:
         """The counter of in-place changes, made on first need.
