@@ -217,6 +217,8 @@ def elementwise(op: Op) -> Callable[..., Any]:
         return out
 
     def binary(x: Any, z: Any) -> Any:
+        a: Any
+        b: Any
         if isinstance(x, Tensor):
             a, xr, alike = x._data, x._rg, x._cell is None
             if isinstance(z, Tensor):

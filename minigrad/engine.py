@@ -97,9 +97,17 @@ class Node:
         """
         raise NotImplementedError
 
-    def first_order(self, g: Any, wanted: tuple[bool, ...] | None) -> Sequence[Any]:
-        """`pullback`, where nothing is recorded: what comes back need not know its graph."""
-        return self.pullback(g, wanted)
+    def first_order(
+        self, g: Any, wanted: tuple[bool, ...] | None, lift: Callable[[Any], Any]
+    ) -> Iterable[tuple[Any, Any]]:
+        """`pullback` for a pass that is not recorded: pairs of an input's edge and its cotangent.
+
+        Cotangents are bare arrays here; `lift` makes a Tensor of one.
+        """
+        several = g.__class__ is list
+        lifted = [None if one is None else lift(one) for one in g] if several else lift(g)
+        back = self.pullback(lifted, wanted)
+        return [(e, None if t is None else t._data) for e, t in zip(self.inputs, back)]
 
     def watch(self, index: int, cell: Any) -> None:
         """Learn that from now on `cell` counts the in-place changes of result `index`."""
@@ -153,33 +161,36 @@ def _node_of(edge: Any) -> Any:
     return edge.node if edge.__class__ is Output else edge
 
 
-def _add(sums: dict[Any, Any], owned: set[Any], edge: Any, g: Any) -> None:
-    """Add `g` to what has arrived at `edge`. Sums that were made here can be added to in place."""
-    if edge.__class__ is Output:
-        _add_to_slot(sums, edge, g)
-    elif edge not in sums:
-        sums[edge] = g
-    else:
-        sums[edge] = sums[edge] + g
-        if not recording():
-            owned.add(edge)
+def _add(
+    sums: dict[Any, Any], owned: set[Any], edge: Any, g: Any, lift: Callable[[Any], Any] | None
+) -> None:
+    """Add `g` to what has arrived at `edge`.
 
-
-def _add_to_slot(sums: dict[Any, Any], edge: Output, g: Any) -> None:
-    """`_add` at a node with several results: there stands a list, of one cotangent (or None) each.
+    At a node with several results stands a list with one cotangent (or None) per result. `owned`
+    are the edges whose sum was made here: being a bare array, it can be added to in place.
     """
-    slots = sums.get(edge.node)
-    if slots is None:
-        slots = sums[edge.node] = [None] * edge.node.results
-    before = slots[edge.index]
-    slots[edge.index] = g if before is None else before + g
+    place: Any = edge
+    if edge.__class__ is Output:
+        if edge.node not in sums:
+            sums[edge.node] = [None] * edge.node.results
+        sums, place = sums[edge.node], edge.index
+        before = sums[place]
+    else:
+        before = sums.get(edge)
+    if before is None:
+        sums[place] = g
+    elif lift is None:
+        sums[place] = before + g
+    else:
+        sums[place] = lift(before + g)._data  # an array, also where NumPy makes a number of it
+        owned.add(edge)
 
 
 def walk(
     starts: Sequence[tuple[Any, Any]],
     targets: Sequence[Any] | None,
     retain_graph: bool,
-    create_graph: bool,
+    lift: Callable[[Any], Any] | None = None,
 ) -> dict[Any, Any]:
     """Send cotangents from `starts` back through the graph.
 
@@ -190,6 +201,9 @@ def walk(
     targets : edges or None
         Where cotangents are wanted; None means at every leaf. Nodes that lead to no target
         do not run.
+    lift : function, optional
+        Without it the pass is itself recorded, and cotangents are Tensors. With it, nothing is,
+        and they are bare arrays; it makes a Tensor of one for those who need that.
 
     Returns
     -------
@@ -208,16 +222,16 @@ def walk(
     waiting = sorted([(-node.seq, node) for node in first])
     mask = None
     anomaly = mode.anomaly
-    with set_grad_enabled(create_graph):
+    with set_grad_enabled(lift is None):
         for edge, g in starts:
-            _add(sums, owned, edge, g)
+            _add(sums, owned, edge, g, lift)
         while waiting:
             node = heappop(waiting)[1]
             g = sums.pop(node)
             if useful is not None and node not in useful:
                 continue
             if node.hooks:
-                g = _run_hooks(node, g)
+                g = _run_hooks(node, g, lift)
             if useful is not None:
                 if inner:
                     _catch(node, g, wanted, found)
@@ -229,24 +243,28 @@ def walk(
                     ])
                     if not any(mask):
                         continue
-            grads = node.pullback(g, mask) if create_graph else node.first_order(g, mask)
-            for edge, gi in zip(node.inputs, grads):
+            if lift is None:
+                back: Iterable[Any] = zip(node.inputs, node.pullback(g, mask))
+            else:
+                back = node.first_order(g, mask, lift)
+            for edge, gi in back:
                 if gi is None or edge is None:
                     continue
                 if anomaly:
                     _check_finite(node, gi)
-                if edge.__class__ is Output:
-                    if edge.node not in sums:
-                        heappush(waiting, (-edge.node.seq, edge.node))
-                    _add_to_slot(sums, edge, gi)
-                elif edge not in sums:
+                if edge in sums:
+                    if edge in owned:
+                        before = sums[edge]
+                        before += gi
+                    else:
+                        _add(sums, owned, edge, gi, lift)
+                elif isinstance(edge, Node):
                     sums[edge] = gi
-                    if isinstance(edge, Node):
-                        heappush(waiting, (-edge.seq, edge))
-                elif edge in owned:
-                    sums[edge]._add_in_place(gi)
+                    heappush(waiting, (-edge.seq, edge))
                 else:
-                    _add(sums, owned, edge, gi)
+                    if edge.__class__ is Output and edge.node not in sums:
+                        heappush(waiting, (-edge.node.seq, edge.node))
+                    _add(sums, owned, edge, gi, lift)
             if not retain_graph:
                 node.release()
         for edge, g in sums.items():  # what is left stands at leaves
@@ -255,12 +273,14 @@ def walk(
     return found
 
 
-def _run_hooks(node: Node, g: Any) -> Any:
+def _run_hooks(node: Node, g: Any, lift: Callable[[Any], Any] | None) -> Any:
     """What the hooks of `node` make of its cotangent (each may replace that of its result)."""
     for index, hook in list(node.hooks or ()):
         several = isinstance(g, list)
         one = g[index] if several else g
-        new = None if one is None else hook(one)
+        if one is None:
+            continue
+        new = hook(one if lift is None else lift(one))
         if new is None:
             continue
         if tuple(new.shape) != tuple(one.shape):
@@ -268,6 +288,8 @@ def _run_hooks(node: Node, g: Any) -> Any:
                 f"{node.name()}: a hook must return a gradient of the shape it was given, "
                 f"{tuple(one.shape)}, or None; got {tuple(new.shape)}."
             )
+        if lift is not None:
+            new = new._data
         if several:
             g[index] = new
         else:

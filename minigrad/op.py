@@ -106,7 +106,8 @@ class Op:
         self.alike: list[Plan | None] = [None] * 4  # see `plan_alike`
         self.standard = self.defaults[len(self.inputs) :]  # the settings of a plain call
         called = "".join(w.capitalize() for w in name.strip("_").split("_")) + "Backward0"
-        self.node = type(called, (CustomNode if self.custom else OpNode,), {"__slots__": ()})
+        self.plain_node = CustomNode if self.custom else OpNode
+        self.node = type(called, (self.plain_node,), {"__slots__": ()})  # see OpNode
         self.where = line_of(forward)
 
     @overload

@@ -74,7 +74,7 @@ class Plan:
 
     def __init__(self, op: Op, wants: tuple[bool, ...], alike: bool = False) -> None:
         self.op = op
-        self.node, self.alike = op.node.__base__, alike
+        self.node, self.alike = op.plain_node, alike
         self.rules = [r for r in op.rules if op.variadic or any(wants[i] for i in r.inputs)]
         sources = {source for r in self.rules for source in r.fetch}
         self.inputs = tuple(

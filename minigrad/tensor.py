@@ -251,10 +251,6 @@ class Tensor(Described):
         node = self.grad_fn
         return "nothing recorded" if node is None else node.name()
 
-    def _add_in_place(self, g: Tensor) -> None:
-        """Add `g`, of the same shape and dtype, to a buffer that the walk owns."""
-        np.add(self._data, g._data, self._data)
-
     def _share_cell(self) -> Cell:
         """The counter of in-place changes, made on first need.
 

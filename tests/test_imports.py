@@ -17,7 +17,8 @@ ROOT = Path(__file__).parent.parent / "minigrad"
 # right, also inside functions.
 BASE = "errors dtypes _files complaints"
 CORE = f"{BASE} quiet modes engine values described tensor convert installed"
-OPS = f"{CORE} call contract custom plan record inplace op differentiate kernels ops random _tree"
+RECORDING = f"{CORE} call contract custom plan opnode record inplace op differentiate"
+OPS = f"{RECORDING} kernels ops random _tree"
 ARROWS = {
     "errors": "",
     "dtypes": "errors",
@@ -30,7 +31,8 @@ ARROWS = {
     "described": f"{BASE} engine installed values",
     "tensor": CORE,
     "convert": CORE,
-    "record": CORE,
+    "opnode": CORE,
+    "record": f"{CORE} opnode",
     "call": f"{CORE} record",
     "contract": CORE,
     "plan": f"{CORE} contract",
