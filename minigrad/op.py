@@ -69,6 +69,7 @@ class Op:
         byproducts: tuple[str, ...],
         differentiable: bool,
         constant: tuple[str, ...],
+        plain: Callable[..., Any] | None,
     ) -> None:
         self.constant, self.watch = constant, Watch()
         differentiable = differentiable and not set(outputs) <= set(constant)
@@ -98,7 +99,7 @@ class Op:
         self.order = order if order != sorted(order) else None  # gather(input, dim, index)
         regular = self.order is None and self.positional == len(self.parameters)
         self.apply = forward if regular else _in_order(forward, order, self)
-        self.quick = forward  # what a call with inputs alone runs
+        self.quick = plain or forward  # what a call with inputs alone runs
         if self.custom:
             self.apply, self.quick = Guard(self, self.apply), Guard(self, forward)
         self.rules: list[GradientRule] = []
@@ -213,6 +214,7 @@ def op(
     byproducts: str = "",
     differentiable: bool = True,
     constant: str = "",
+    plain: Callable[..., Any] | None = None,
 ) -> Callable[[Callable[..., Any]], OpFunction]: ...
 
 
@@ -229,6 +231,7 @@ def op(
     byproducts: str = "",
     differentiable: bool = True,
     constant: str = "",
+    plain: Callable[..., Any] | None = None,
 ) -> Any:
     """Declare an op from its forward function over ndarrays.
 
@@ -250,6 +253,9 @@ def op(
     constant : str
         Names of floating inputs and outputs through which no gradient flows. An input with neither
         this nor a rule is an error when its gradient is asked for.
+    plain : function, optional
+        What `forward` comes to where no settings are given, if that is one NumPy function: it is
+        called instead, which saves 0.1 us.
 
     Ops declared outside minigrad are checked as they run: see minigrad.contract.
     """
@@ -264,6 +270,7 @@ def op(
             tuple(byproducts.split()),
             differentiable,
             tuple(constant.split()),
+            plain,
         )
         if record.custom:
             refuse(record)

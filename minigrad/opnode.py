@@ -92,6 +92,8 @@ class OpNode(Node):
                 got = rule(g, self.outs[at])
             elif source == "":
                 got = rule(g)
+            elif source == "setting":
+                got = rule(g, self.settings[at])
             else:
                 self.check_kept(kept)
                 got = rule(g, *[self._bare(kind, n) for kind, n in at])

@@ -97,7 +97,7 @@ class Plan:
             sources = {source for source, _ in rule.fetch}
             if rule.bare is None or rule.joint or sources & {"needs", "inputs"}:
                 return None
-            if len(rule.fetch) == 1 and sources < {"input", "output"}:
+            if len(rule.fetch) == 1 and sources < {"input", "output", "setting"}:
                 steps.append((rule.inputs[0], rule.bare, *rule.fetch[0]))
             else:
                 kind = "several" if rule.fetch else ""
