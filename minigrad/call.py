@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from numpy import ndarray as Array
 
 from . import dtypes
 from .complaints import explained
-from .engine import inferring, mode, recording
+from .engine import inferring, recording
 from .errors import ShapeError
 from .quiet import quiet, silent, unquiet
 from .record import SCALARS, record, record_one, record_two
@@ -80,28 +81,19 @@ def run(op: Op, values: list[Any]) -> Any:
     n = len(op.inputs)
     if op.order is not None:
         values = [values[i] for i in op.order]
-    settings = values[n:]
+    tensors, settings = values[:n], values[n:]
     for i, v in enumerate(settings):
         if isinstance(v, Tensor):
             settings[i] = v._data
     if op.numbers:
         _check_numbers(op, settings)
     if op.variadic:
-        seq = values[0]
-        if isinstance(seq, Tensor) or not isinstance(seq, (list, tuple)):
-            raise TypeError(
-                f"{op.name}: {op.inputs[0]} must be a list or tuple of Tensors; got "
-                f"{type(seq).__name__}."
-            )
-        if not seq:
-            raise ShapeError(f"{op.name}: needs at least one tensor; got an empty list.")
-        tensors = [_array(op, f"{op.inputs[0]}[{i}]", v, False) for i, v in enumerate(seq)]
-    else:
-        tensors = [
-            v if v.__class__ is Tensor else _array(op, op.inputs[i], v, op.optional[i])
-            for i, v in enumerate(values[:n])
-        ]
-    arrays = [t._data if isinstance(t, Tensor) else t for t in tensors]
+        tensors = _listed(op, tensors[0])
+    arrays = []
+    for i, v in enumerate(tensors):
+        if not isinstance(v, Tensor) and not op.variadic:
+            tensors[i] = v = _array(op, op.inputs[i], v, op.optional[i])
+        arrays.append(v._data if isinstance(v, Tensor) else v)
     if op.promote is not None:
         arrays = _promoted(op, arrays)
     token = quiet(silent)
@@ -113,18 +105,38 @@ def run(op: Op, values: list[Any]) -> Any:
     finally:
         unquiet(token)
     many = len(op.outputs)
-    parts = (got,) if many == 1 and not op.byproducts else got
-    outs = [wrap(p if p.__class__ is np.ndarray else np.asarray(p)) for p in parts[:many]]
+    if many == 1 and not op.byproducts:
+        outs, byproducts = [wrap(got if got.__class__ is Array else np.asarray(got))], ()
+    else:
+        outs = [wrap(p if p.__class__ is Array else np.asarray(p)) for p in got[:many]]
+        byproducts = got[many:]
     if op.view:
         for o in outs:
             _mark_view(o, tensors[0])
-    if mode.recording:
-        if op.differentiable and _flows(tensors) and any([o._data.dtype.kind == "f" for o in outs]):
-            record(op, outs, tensors, settings, parts[many:])
-    elif mode.inference:
+    if recording():
+        if op.differentiable and _flows(tensors) and _floating(outs):
+            record(op, outs, tensors, settings, byproducts)
+    elif inferring():
         for o in outs:
             _mark_inference(o)
     return outs[0] if many == 1 else tuple(outs)
+
+
+def _listed(op: Op, seq: Any) -> list[Any]:
+    """The inputs of an op that takes a list of them."""
+    if isinstance(seq, Tensor) or not isinstance(seq, (list, tuple)):
+        raise TypeError(
+            f"{op.name}: {op.inputs[0]} must be a list or tuple of Tensors; got "
+            f"{type(seq).__name__}."
+        )
+    if not seq:
+        raise ShapeError(f"{op.name}: needs at least one tensor; got an empty list.")
+    return [_array(op, f"{op.inputs[0]}[{i}]", v, False) for i, v in enumerate(seq)]
+
+
+def _floating(outs: Sequence[Tensor]) -> bool:
+    """Whether gradients can flow into any of the outputs."""
+    return any([o._data.dtype.kind == "f" for o in outs])
 
 
 def _flows(tensors: Sequence[Any]) -> bool:
@@ -170,10 +182,14 @@ def _explained(
 
 
 def general(op: Op) -> Callable[..., Any]:
-    """`call` for any op: every argument bound by name."""
+    """`call` for any op."""
+    defaults, most = op.defaults, op.positional
+    least = len([d for d in defaults if d is inspect.Parameter.empty])
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        return run(op, op.bind(args, kwargs))
+        if kwargs or not least <= len(args) <= most:
+            return run(op, op.bind(args, kwargs))
+        return run(op, [*args, *defaults[len(args) :]])
 
     return call
 

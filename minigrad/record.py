@@ -30,24 +30,26 @@ def record(
 ) -> None:
     """Give `outs` their place in the graph, keeping alive only what the rules name."""
     edges: list[Any] = []
-    wants = []
-    changed = False
+    wants: list[bool] = []
+    versions: list[int] | None = None
     for t in tensors:
-        if t.__class__ in SCALARS or t is None:
+        if t is None or t.__class__ in SCALARS:
             edges.append(None)
             wants.append(False)
             continue
-        if t._cell is not None:
-            changed = True
+        if t._cell is not None:  # others see its buffer
             if t._base is not None:
                 edge_of(t)
+            if versions is None:
+                versions = [0] * len(tensors)
+            versions[len(wants)] = t._cell.version
+            if t._inference:
+                raise GradientError(
+                    f"{op.name}: a tensor made inside inference_mode cannot be part of a graph. Use"
+                    " no_grad instead, or clone the tensor outside."
+                )
         edges.append((t._node or t) if t._rg else None)
         wants.append(t._rg)
-        if t._inference:
-            raise GradientError(
-                f"{op.name}: a tensor made inside inference_mode cannot be part of a graph. Use "
-                "no_grad instead, or clone the tensor outside."
-            )
     mask = tuple(wants)
     plan = op.plans.get(mask) or op.plan(mask)
     node: OpNode = plan.node()
@@ -55,12 +57,11 @@ def record(
     node.inputs = tuple(edges)
     node.plan = plan
     node.settings = settings
-    node.kept = [t if keep else None for keep, t in zip(plan.inputs, tensors)]
-    node.versions = (
-        [0 if t.__class__ in SCALARS or t is None else t._version for t in tensors]
-        if changed
-        else None
-    )
+    if False not in plan.inputs:
+        node.kept = tensors
+    else:
+        node.kept = [t if keep else None for keep, t in zip(plan.inputs, tensors)]
+    node.versions = versions
     node.outs = node.shapes = None
     node.out_cells = ()
     node.byproducts = byproducts if plan.byproducts else ()
