@@ -203,6 +203,7 @@ def elementwise(op: Op) -> Callable[..., Any]:
     """
     forward, floats = op.quick, op.promote == "float"
     differentiable = op.differentiable
+    reverse = isinstance(forward, np.ufunc)  # others may look for the dtype of their first input
 
     def unary(x: Any) -> Any:
         if not isinstance(x, Tensor):
@@ -247,8 +248,10 @@ def elementwise(op: Op) -> Callable[..., Any]:
                 b, zr = z, False
             else:
                 return run(op, op.bind((x, z), {}))
-        elif x.__class__ in SCALARS and isinstance(z, Tensor) and z._data.dtype.kind == "f":
+        elif reverse and x.__class__ in SCALARS and isinstance(z, Tensor):
             a, b, xr, zr, alike = x, z._data, False, z._rg, z._cell is None
+            if b.dtype.kind != "f":
+                return run(op, op.bind((x, z), {}))
         else:
             return run(op, op.bind((x, z), {}))
         token = quiet(silent)
