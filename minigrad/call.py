@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +11,10 @@ from numpy import ndarray as Array
 
 from . import dtypes
 from .complaints import explained
-from .engine import mode
+from .engine import inferring, recording
 from .errors import ShapeError
-from .record import SCALARS, record, record_elementwise
+from .quiet import quiet, silent, unquiet
+from .record import SCALARS, record, record_one, record_two
 from .tensor import Tensor, edge_of, wrap
 
 if TYPE_CHECKING:
@@ -21,26 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["elementwise", "general", "run"]
 
 _new = Tensor.__new__
-
-# NumPy's warnings (division by zero, overflow) are not ours to print: PyTorch is silent there.
-# errstate costs 0.7 us a call, the variable behind it 0.1.
-try:
-    from numpy._core import umath as _umath
-
-    _extobj = _umath._extobj_contextvar
-    _quiet, _unquiet, _silent = _extobj.set, _extobj.reset, _umath._make_extobj(all="ignore")
-except (ImportError, AttributeError):  # another NumPy: the public way
-
-    def _quiet(_: Any) -> Any:
-        state = np.errstate(all="ignore")
-        state.__enter__()
-        return state
-
-    def _unquiet(state: Any) -> None:
-        state.__exit__(None, None, None)
-
-    _silent = None  # type: ignore[assignment]
-
 
 def _array(op: Op, name: str, value: Any, optional: bool) -> Any:
     """What the user gave for an input, as a Tensor (or a weak scalar, or None)."""
@@ -99,51 +81,62 @@ def run(op: Op, values: list[Any]) -> Any:
     n = len(op.inputs)
     if op.order is not None:
         values = [values[i] for i in op.order]
-    settings = values[n:]
+    tensors, settings = values[:n], values[n:]
     for i, v in enumerate(settings):
         if isinstance(v, Tensor):
             settings[i] = v._data
     if op.numbers:
         _check_numbers(op, settings)
     if op.variadic:
-        seq = values[0]
-        if isinstance(seq, Tensor) or not isinstance(seq, (list, tuple)):
-            raise TypeError(
-                f"{op.name}: {op.inputs[0]} must be a list or tuple of Tensors; got "
-                f"{type(seq).__name__}."
-            )
-        if not seq:
-            raise ShapeError(f"{op.name}: needs at least one tensor; got an empty list.")
-        tensors = [_array(op, f"{op.inputs[0]}[{i}]", v, False) for i, v in enumerate(seq)]
-    else:
-        tensors = [
-            v if v.__class__ is Tensor else _array(op, op.inputs[i], v, op.optional[i])
-            for i, v in enumerate(values[:n])
-        ]
-    arrays = [t._data if isinstance(t, Tensor) else t for t in tensors]
+        tensors = _listed(op, tensors[0])
+    arrays = []
+    for i, v in enumerate(tensors):
+        if not isinstance(v, Tensor) and not op.variadic:
+            tensors[i] = v = _array(op, op.inputs[i], v, op.optional[i])
+        arrays.append(v._data if isinstance(v, Tensor) else v)
     if op.promote is not None:
         arrays = _promoted(op, arrays)
-    token = _quiet(_silent)
+    token = quiet(silent)
     try:
         got = op.apply(arrays, *settings) if op.variadic else op.apply(*arrays, *settings)
     except Exception as e:
         known = _explained(op, e, arrays, settings)
         raise known from known.__cause__
     finally:
-        _unquiet(token)
+        unquiet(token)
     many = len(op.outputs)
-    parts = (got,) if many == 1 and not op.byproducts else got
-    outs = [wrap(p if p.__class__ is np.ndarray else np.asarray(p)) for p in parts[:many]]
+    if many == 1 and not op.byproducts:
+        outs, byproducts = [wrap(got if got.__class__ is Array else np.asarray(got))], ()
+    else:
+        outs = [wrap(p if p.__class__ is Array else np.asarray(p)) for p in got[:many]]
+        byproducts = got[many:]
     if op.view:
         for o in outs:
             _mark_view(o, tensors[0])
-    if mode.recording:
-        if op.differentiable and _flows(tensors) and any([o._data.dtype.kind == "f" for o in outs]):
-            record(op, outs, tensors, settings, parts[many:])
-    elif mode.inference:
+    if recording():
+        if op.differentiable and _flows(tensors) and _floating(outs):
+            record(op, outs, tensors, settings, byproducts)
+    elif inferring():
         for o in outs:
             _mark_inference(o)
     return outs[0] if many == 1 else tuple(outs)
+
+
+def _listed(op: Op, seq: Any) -> list[Any]:
+    """The inputs of an op that takes a list of them."""
+    if isinstance(seq, Tensor) or not isinstance(seq, (list, tuple)):
+        raise TypeError(
+            f"{op.name}: {op.inputs[0]} must be a list or tuple of Tensors; got "
+            f"{type(seq).__name__}."
+        )
+    if not seq:
+        raise ShapeError(f"{op.name}: needs at least one tensor; got an empty list.")
+    return [_array(op, f"{op.inputs[0]}[{i}]", v, False) for i, v in enumerate(seq)]
+
+
+def _floating(outs: Sequence[Tensor]) -> bool:
+    """Whether gradients can flow into any of the outputs."""
+    return any([o._data.dtype.kind == "f" for o in outs])
 
 
 def _flows(tensors: Sequence[Any]) -> bool:
@@ -189,77 +182,107 @@ def _explained(
 
 
 def general(op: Op) -> Callable[..., Any]:
-    """`call` for any op: every argument bound by name."""
+    """`call` for any op."""
+    defaults, most = op.defaults, op.positional
+    least = len([d for d in defaults if d is inspect.Parameter.empty])
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        return run(op, op.bind(args, kwargs))
+        if kwargs or not least <= len(args) <= most:
+            return run(op, op.bind(args, kwargs))
+        return run(op, [*args, *defaults[len(args) :]])
 
     return call
 
 
 def elementwise(op: Op) -> Callable[..., Any]:
-    """`call` for an op of one or two inputs that meet in one dtype: the path small nets live on."""
-    forward, floats = op.quick, op.promote == "float"
-    defaults = op.defaults[len(op.inputs) :]
-    record = op.differentiable
+    """`call` for an op of one or two inputs that meet in one dtype: the path small nets live on.
 
-    def unary(*args: Any, **kwargs: Any) -> Any:
-        if len(args) != 1 or kwargs or not isinstance(args[0], Tensor):
-            return run(op, op.bind(args, kwargs))
-        x = args[0]
+    What is usual (tensors of one shape and dtype, or a tensor and a number) is done on the spot;
+    all else goes to `run`. Each op gets a copy of the code, since that is where the interpreter
+    notes which types it met at each place: shared by ops of different nodes it would note nothing.
+    """
+    forward, floats = op.quick, op.promote == "float"
+    differentiable = op.differentiable
+    reverse = isinstance(forward, np.ufunc)  # others may look for the dtype of their first input
+
+    def unary(x: Any) -> Any:
+        if not isinstance(x, Tensor):
+            return run(op, op.bind((x,), {}))
         a = x._data
         if floats and a.dtype.kind != "f":
-            return run(op, op.bind(args, kwargs))
-        token = _quiet(_silent)
+            return run(op, op.bind((x,), {}))
+        token = quiet(silent)
         try:
             y = forward(a)
         except Exception as e:
             known = _explained(op, e, (a,))
             raise known from known.__cause__
         finally:
-            _unquiet(token)
+            unquiet(token)
         out = _new(Tensor)
         out._data = y if y.__class__ is Array else np.asarray(y)
-        out._node, out._rg = None, False
-        if mode.recording:
-            if record and (x._rg or (x._base is not None and _late(x))):
-                record_elementwise(op, out, x, None, args, defaults)
-        elif mode.inference:
-            _mark_inference(out)
+        out._node = out._cell = None
+        out._rg = False
+        if not recording():
+            if inferring():
+                _mark_inference(out)
+        elif x._cell is not None:
+            if differentiable and (x._rg or _late(x)):
+                record(op, (out,), (x,), op.standard)
+        elif x._rg and differentiable:
+            record_one(op, out, x)
         return out
 
-    def binary(*args: Any, **kwargs: Any) -> Any:
-        if len(args) != 2 or kwargs:
-            return run(op, op.bind(args, kwargs))
-        x, z = args
-        if not isinstance(x, Tensor):
-            return run(op, op.bind(args, kwargs))
-        a = x._data
-        if isinstance(z, Tensor):
-            b = z._data
-            if a.dtype is not b.dtype or (floats and a.dtype.kind != "f"):
-                return run(op, op.bind(args, kwargs))
-            needs = x._rg or z._rg
-        elif z.__class__ in SCALARS and a.dtype.kind == "f":
-            b, needs = z, x._rg  # type: ignore[assignment]
+    def binary(x: Any, z: Any) -> Any:
+        a: Any
+        b: Any
+        if isinstance(x, Tensor):
+            a, xr, alike = x._data, x._rg, x._cell is None
+            if isinstance(z, Tensor):
+                b, zr = z._data, z._rg
+                dtype = a.dtype
+                if b.dtype is not dtype or (floats and dtype.kind != "f"):
+                    return run(op, op.bind((x, z), {}))
+                alike = alike and z._cell is None and a.shape == b.shape
+            elif z.__class__ in SCALARS and a.dtype.kind == "f":
+                b, zr = z, False
+            else:
+                return run(op, op.bind((x, z), {}))
+        elif reverse and x.__class__ in SCALARS and isinstance(z, Tensor):
+            a, b, xr, zr, alike = x, z._data, False, z._rg, z._cell is None
+            if b.dtype.kind != "f":
+                return run(op, op.bind((x, z), {}))
         else:
-            return run(op, op.bind(args, kwargs))
-        token = _quiet(_silent)
+            return run(op, op.bind((x, z), {}))
+        token = quiet(silent)
         try:
             y = forward(a, b)
         except Exception as e:
             known = _explained(op, e, (a, b))
             raise known from known.__cause__
         finally:
-            _unquiet(token)
+            unquiet(token)
         out = _new(Tensor)
         out._data = y if y.__class__ is Array else np.asarray(y)
-        out._node, out._rg = None, False
-        if mode.recording:
-            if record and (needs or (x._base is not None and _late(x)) or _late(z)):
-                record_elementwise(op, out, x, z, args, defaults)
-        elif mode.inference:
-            _mark_inference(out)
+        out._node = out._cell = None
+        out._rg = False
+        if not recording():
+            if inferring():
+                _mark_inference(out)
+        elif not alike:
+            if differentiable and (xr or zr or _late(x) or _late(z)):
+                record(op, (out,), (x, z), op.standard)
+        elif differentiable and (xr or zr):
+            record_two(op, out, x, z, xr, zr)
         return out
 
-    return unary if len(op.inputs) == 1 else binary
+    exact, n = (unary, 1) if len(op.inputs) == 1 else (binary, 2)
+    exact.__code__ = exact.__code__.replace()
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if len(args) != n or kwargs:
+            return run(op, op.bind(args, kwargs))
+        return exact(*args)
+
+    call.exact = exact  # type: ignore[attr-defined]
+    return call

@@ -13,6 +13,7 @@ import numpy as np
 from .convert import as_tensor
 from .engine import walk
 from .errors import GradientError, ShapeError
+from .quiet import quiet, silent, unquiet
 from .tensor import Tensor, edge_of, wrap
 
 __all__ = ["backward", "grad"]
@@ -87,7 +88,7 @@ def backward(
             raise GradientError("backward: every one of `inputs` must require grad.")
     starts = _starts("backward", _as_list(tensors), grad_tensors)
     keep = create_graph if retain_graph is None else retain_graph
-    found = walk(starts, targets, keep, create_graph)
+    found = _walk(starts, targets, keep, create_graph)
     del starts
     if inputs is not None:
         for t, edge in zip(inputs, targets or ()):
@@ -98,6 +99,24 @@ def backward(
         leaf, g = found.popitem()
         if isinstance(leaf, Tensor):
             _accumulate(leaf, g, create_graph)
+
+
+def _walk(
+    starts: Sequence[tuple[Any, Tensor]], targets: Any, keep: bool, create_graph: bool
+) -> dict[Any, Any]:
+    """The cotangents that arrive: Tensors if the pass is recorded, else bare arrays."""
+    if create_graph:
+        return walk(starts, targets, keep)
+    token = quiet(silent)
+    try:
+        return walk([(edge, g._data) for edge, g in starts], targets, keep, _lift)
+    finally:
+        unquiet(token)
+
+
+def _lift(a: Any) -> Tensor:
+    """A Tensor of an array, or of the number that NumPy makes of an array without dims."""
+    return wrap(np.asarray(a))
 
 
 def grad(
@@ -133,7 +152,12 @@ def grad(
             )
         edges.append(edge)
     keep = create_graph if retain_graph is None else retain_graph
-    found = walk(_starts("grad", _as_list(outputs), grad_outputs), edges, keep, create_graph)
+    starts = _starts("grad", _as_list(outputs), grad_outputs)
+    found = _walk(starts, edges, keep, create_graph)
+    if not create_graph:  # one array, one Tensor
+        made = {id(g._data): g for _, g in starts}
+        for edge, a in found.items():
+            found[edge] = made.setdefault(id(a), wrap(a))
     result: list[Tensor | None] = []
     for i, (t, edge) in enumerate(zip(tensors, edges)):
         g = found.get(edge)
@@ -169,51 +193,53 @@ if hasattr(os, "register_at_fork"):  # another thread may hold it while this one
     os.register_at_fork(after_in_child=_collecting._at_fork_reinit)  # type: ignore[attr-defined]
 
 
-def _accumulate(leaf: Tensor, g: Tensor, recorded: bool) -> None:
-    """Add `g` to the leaf's gradient, taking over its buffer if nothing else refers to it."""
-    hooked = bool(leaf._hooks)  # a hook may have kept what it was given
-    if hooked:
+def _accumulate(leaf: Tensor, g: Any, recorded: bool) -> None:
+    """Add `g` to the leaf's gradient, taking over an array if nothing else refers to it.
+
+    It is a Tensor if the pass was recorded, else an array.
+    """
+    if recorded:
         g = _run_hooks(leaf, g)
-    with _collecting:  # NumPy lets other threads run while it adds
-        if leaf._grad is None:
-            own = recorded or (not hooked and _sole(g))
-            leaf._grad = g if own else wrap(np.array(g._data, order="C"))
-        elif recorded:
-            leaf._grad = leaf._grad + g
-        else:
-            np.add(leaf._grad._data, g._data, out=leaf._grad._data)
-            if leaf._grad._cell is not None:
-                leaf._grad._cell.version += 1
+        leaf._grad = g if leaf._grad is None else leaf._grad + g
+    else:
+        hooked = bool(leaf._hooks)  # a hook may have kept what it was given
+        if hooked:
+            g = _run_hooks(leaf, wrap(g))._data
+        with _collecting:  # NumPy lets other threads run while it adds
+            before = leaf._grad
+            if before is None:
+                leaf._grad = wrap(g if not hooked and _sole(g) else np.array(g, order="C"))
+            else:
+                np.add(before._data, g, before._data)
+                if before._cell is not None:
+                    before._cell.version += 1
     for hook in list(leaf.__dict__.get("_post_hooks", ())):
         hook(leaf)
 
 
-def _sole(g: Tensor) -> bool:
-    """Whether `g` and its buffer are referred to by the call chain of `_accumulate` alone."""
-    a = g._data
+def _sole(a: np.ndarray) -> bool:
+    """Whether `a` is referred to by the call chain of `_accumulate` alone, and fit to be kept."""
     if a.base is not None or not a.flags.c_contiguous or not a.flags.writeable:
         return False
-    t, d = sys.getrefcount(g), sys.getrefcount(a)
-    return t <= _SOLE[0] and d <= _SOLE[1]
+    return sys.getrefcount(a) <= _SOLE
 
 
-def _calibrate() -> tuple[int, int]:
-    """The counts that a tensor has in `_sole` when only `backward`'s loop holds it.
+def _calibrate() -> int:
+    """The count that an array has in `_sole` when only `backward`'s loop holds it.
 
-    Counts depend on the interpreter's version, so they are read from a tensor that is known
-    to be held by nothing else, along the same chain of calls.
+    Counts depend on the interpreter's version, so it is read from an array that is known to be
+    held by nothing else, along the same chain of calls.
     """
-    seen: list[tuple[int, int]] = []
+    seen: list[int] = []
 
-    def sole(g: Tensor) -> bool:
-        a = g._data
-        seen.append((sys.getrefcount(g), sys.getrefcount(a)))
+    def sole(a: np.ndarray) -> bool:
+        seen.append(sys.getrefcount(a))
         return False
 
-    def accumulate(leaf: Any, g: Tensor, recorded: bool) -> None:
+    def accumulate(leaf: Any, g: Any, recorded: bool) -> None:
         sole(g)
 
-    found = {"leaf": wrap(np.zeros(1))}
+    found = {"leaf": np.zeros(1)}
     while found:
         leaf, g = found.popitem()
         accumulate(leaf, g, False)

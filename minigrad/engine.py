@@ -8,14 +8,27 @@ not a recursion, so depth is bounded by memory alone.
 
 from __future__ import annotations
 
-import functools
 import itertools
 import operator
-import threading
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, ClassVar
+from heapq import heappop, heappush
+from typing import Any
 
 from .errors import GradientError
+from .modes import (
+    detect_anomaly,
+    enable_grad,
+    inference_mode,
+    inferring,
+    is_grad_enabled,
+    is_inference_mode_enabled,
+    mode,
+    no_grad,
+    recording,
+    set_detect_anomaly,
+    set_grad_enabled,
+    watching,
+)
 
 __all__ = [
     "Node",
@@ -23,28 +36,20 @@ __all__ = [
     "detect_anomaly",
     "enable_grad",
     "inference_mode",
+    "inferring",
     "is_grad_enabled",
     "is_inference_mode_enabled",
     "mode",
     "no_grad",
+    "recording",
     "set_detect_anomaly",
     "set_grad_enabled",
     "tick",
     "walk",
+    "watching",
 ]
 
 tick = itertools.count().__next__  # atomic: the nodes of all threads get one order
-
-
-class _Mode(threading.local):
-    """What the current thread records."""
-
-    recording = True
-    inference = False
-    anomaly = False
-
-
-mode = _Mode()
 
 
 class Node:
@@ -78,7 +83,12 @@ class Node:
     @property
     def next_functions(self) -> tuple[tuple[Any, int], ...]:
         """The nodes this one sends cotangents to, as PyTorch lists them."""
-        return tuple((e.node, e.index) if isinstance(e, Output) else (e, 0) for e in self.inputs)
+        edges = [(e.node, e.index) if isinstance(e, Output) else (e, 0) for e in self.inputs]
+        return tuple([(e.shown() if isinstance(e, Node) else e, i) for e, i in edges])
+
+    def shown(self) -> Node:
+        """This node as users see it."""
+        return self
 
     def pullback(self, g: Any, wanted: tuple[bool, ...] | None) -> Sequence[Any]:
         """Cotangent of each input, given that of the result (a list of them for several results).
@@ -86,6 +96,21 @@ class Node:
         `wanted` says which inputs matter; None means all that are in the graph.
         """
         raise NotImplementedError
+
+    def first_order(
+        self, g: Any, wanted: tuple[bool, ...] | None, lift: Callable[[Any], Any]
+    ) -> Iterable[tuple[Any, Any]]:
+        """`pullback` for a pass that is not recorded: pairs of an input's edge and its cotangent.
+
+        Cotangents are bare arrays here; `lift` makes a Tensor of one.
+        """
+        several = g.__class__ is list
+        lifted = [None if one is None else lift(one) for one in g] if several else lift(g)
+        back = self.pullback(lifted, wanted)
+        return [(e, None if t is None else t._data) for e, t in zip(self.inputs, back)]
+
+    def watch(self, index: int, cell: Any) -> None:
+        """Learn that from now on `cell` counts the in-place changes of result `index`."""
 
     def release(self) -> None:
         """Forget what was kept for `pullback`; a later `pullback` must raise."""
@@ -106,29 +131,29 @@ class Output:
         self.dtype = dtype
 
 
-def _reachable(starts: Iterable[Node]) -> list[Node]:
-    """Every node that `starts` were made from, themselves included, newest first."""
-    stack = list(starts)
-    seen = set(stack)
-    while stack:
-        for edge in stack.pop().inputs:
+def _leading_to(starts: Iterable[Node], targets: Iterable[Any]) -> set[Any]:
+    """The edges and nodes, of those that `starts` were made from, that lead to a target.
+
+    None, which stands for an input that wants no gradient, is counted as one of them.
+    """
+    found = list(starts)
+    seen = set(found)
+    for node in found:  # which grows as it is read
+        for edge in node.inputs:
             if edge.__class__ is Output:
                 edge = edge.node
-            if isinstance(edge, Node) and edge not in seen:
+            if edge not in seen and isinstance(edge, Node):
                 seen.add(edge)
-                stack.append(edge)
-    return sorted(seen, key=operator.attrgetter("seq"), reverse=True)
-
-
-def _leading_to(nodes: list[Node], targets: set[Any]) -> set[Any]:
-    """Those edges and nodes of `nodes` (newest first) from which a target can be reached."""
+                found.append(edge)
+    found.sort(key=operator.attrgetter("seq"))
     useful = set(targets)
-    useful.update(t.node for t in targets if isinstance(t, Output))
-    for node in reversed(nodes):
+    useful.update([t.node for t in targets if isinstance(t, Output)])
+    for node in found:
         for edge in node.inputs:
-            if edge is not None and (edge in useful or _node_of(edge) in useful):
+            if edge in useful or (edge.__class__ is Output and edge.node in useful):
                 useful.add(node)
                 break
+    useful.add(None)
     return useful
 
 
@@ -136,26 +161,28 @@ def _node_of(edge: Any) -> Any:
     return edge.node if edge.__class__ is Output else edge
 
 
-def _add(sums: dict[Any, Any], owned: set[Any], edge: Any, g: Any) -> None:
-    """Add `g` to what has arrived at `edge`; a sum that was made here is added to in place.
+def _add(
+    sums: dict[Any, Any], owned: set[Any], edge: Any, g: Any, lift: Callable[[Any], Any] | None
+) -> None:
+    """Add `g` to what has arrived at `edge`.
 
-    At a node with several results stands a list with one cotangent (or None) per result.
+    At a node with several results stands a list with one cotangent (or None) per result. `owned`
+    are the edges whose sum was made here: being a bare array, it can be added to in place.
     """
+    place: Any = edge
     if edge.__class__ is Output:
-        node = edge.node
-        slots = sums.get(node)
-        if slots is None:
-            slots = sums[node] = [None] * node.results
-        before = slots[edge.index]
-        slots[edge.index] = g if before is None else before + g
-        return
-    before = sums.get(edge)
-    if before is None:
-        sums[edge] = g
-    elif edge in owned and not mode.recording:
-        before._add_in_place(g)
+        if edge.node not in sums:
+            sums[edge.node] = [None] * edge.node.results
+        sums, place = sums[edge.node], edge.index
+        before = sums[place]
     else:
-        sums[edge] = before + g
+        before = sums.get(edge)
+    if before is None:
+        sums[place] = g
+    elif lift is None:
+        sums[place] = before + g
+    else:
+        sums[place] = lift(before + g)._data  # an array, also where NumPy makes a number of it
         owned.add(edge)
 
 
@@ -163,7 +190,7 @@ def walk(
     starts: Sequence[tuple[Any, Any]],
     targets: Sequence[Any] | None,
     retain_graph: bool,
-    create_graph: bool,
+    lift: Callable[[Any], Any] | None = None,
 ) -> dict[Any, Any]:
     """Send cotangents from `starts` back through the graph.
 
@@ -174,44 +201,70 @@ def walk(
     targets : edges or None
         Where cotangents are wanted; None means at every leaf. Nodes that lead to no target
         do not run.
+    lift : function, optional
+        Without it the pass is itself recorded, and cotangents are Tensors. With it, nothing is,
+        and they are bare arrays; it makes a Tensor of one for those who need that.
 
     Returns
     -------
     dict
         The cotangent of each target that was reached.
     """
-    nodes = _reachable({n for edge, _ in starts if isinstance(n := _node_of(edge), Node)})
-    useful = None if targets is None else _leading_to(nodes, set(targets))
+    first = {n for edge, _ in starts if isinstance(n := _node_of(edge), Node)}
     wanted = frozenset(targets or ())
+    inner = any([isinstance(_node_of(edge), Node) for edge in wanted])
+    useful = None if targets is None else _leading_to(first, wanted)
     found: dict[Any, Any] = {}
     sums: dict[Any, Any] = {}
     owned: set[Any] = set()
+    # What has a cotangent and waits for its turn. A node's inputs are older than it, so when the
+    # newest is taken, all that its cotangent is the sum of has arrived.
+    waiting = sorted([(-node.seq, node) for node in first])
     mask = None
     anomaly = mode.anomaly
-    with set_grad_enabled(create_graph):
+    with set_grad_enabled(lift is None):
         for edge, g in starts:
-            _add(sums, owned, edge, g)
-        for node in nodes:
-            g = sums.pop(node, None)
-            if g is None or (useful is not None and node not in useful):
+            _add(sums, owned, edge, g, lift)
+        while waiting:
+            node = heappop(waiting)[1]
+            g = sums.pop(node)
+            if useful is not None and node not in useful:
                 continue
             if node.hooks:
-                g = _run_hooks(node, g)
+                g = _run_hooks(node, g, lift)
             if useful is not None:
-                _catch(node, g, wanted, found)
-                mask = tuple([_node_of(e) in useful or e in useful for e in node.inputs])
-                if not any(mask):
+                if inner:
+                    _catch(node, g, wanted, found)
+                mask = None
+                if not useful.issuperset(node.inputs):
+                    mask = tuple([
+                        e is not None and (e in useful or _node_of(e) in useful)
+                        for e in node.inputs
+                    ])
+                    if not any(mask):
+                        continue
+            if lift is None:
+                back: Iterable[Any] = zip(node.inputs, node.pullback(g, mask))
+            else:
+                back = node.first_order(g, mask, lift)
+            for edge, gi in back:
+                if gi is None or edge is None:
                     continue
-                if all(mask):
-                    mask = None
-            for edge, gi in zip(node.inputs, node.pullback(g, mask)):
-                if edge is not None and gi is not None:
-                    if anomaly:
-                        _check_finite(node, gi)
-                    if edge in sums or edge.__class__ is Output:
-                        _add(sums, owned, edge, gi)
+                if anomaly:
+                    _check_finite(node, gi)
+                if edge in sums:
+                    if edge in owned:
+                        before = sums[edge]
+                        before += gi
                     else:
-                        sums[edge] = gi
+                        _add(sums, owned, edge, gi, lift)
+                elif isinstance(edge, Node):
+                    sums[edge] = gi
+                    heappush(waiting, (-edge.seq, edge))
+                else:
+                    if edge.__class__ is Output and edge.node not in sums:
+                        heappush(waiting, (-edge.node.seq, edge.node))
+                    _add(sums, owned, edge, gi, lift)
             if not retain_graph:
                 node.release()
         for edge, g in sums.items():  # what is left stands at leaves
@@ -220,12 +273,14 @@ def walk(
     return found
 
 
-def _run_hooks(node: Node, g: Any) -> Any:
+def _run_hooks(node: Node, g: Any, lift: Callable[[Any], Any] | None) -> Any:
     """What the hooks of `node` make of its cotangent (each may replace that of its result)."""
     for index, hook in list(node.hooks or ()):
         several = isinstance(g, list)
         one = g[index] if several else g
-        new = None if one is None else hook(one)
+        if one is None:
+            continue
+        new = hook(one if lift is None else lift(one))
         if new is None:
             continue
         if tuple(new.shape) != tuple(one.shape):
@@ -233,6 +288,8 @@ def _run_hooks(node: Node, g: Any) -> Any:
                 f"{node.name()}: a hook must return a gradient of the shape it was given, "
                 f"{tuple(one.shape)}, or None; got {tuple(new.shape)}."
             )
+        if lift is not None:
+            new = new._data
         if several:
             g[index] = new
         else:
@@ -264,115 +321,3 @@ def _check_finite(node: Node, g: Any) -> None:
             f"{node.name()}: a gradient that this op returned contains NaN.{made} Look there for a "
             "division by zero, a log or sqrt of zero, or an overflow."
         )
-
-
-class set_grad_enabled:
-    """Switch recording on or off for this thread: at once, as a context, or as a decorator."""
-
-    def __init__(self, mode_: bool) -> None:
-        self.before = mode.recording
-        self.value = bool(mode_)
-        mode.recording = self.value
-
-    def __enter__(self) -> None:
-        mode.recording = self.value
-
-    def __exit__(self, *exc: object) -> None:
-        mode.recording = self.before
-
-    def __call__(self, fn: Callable[..., Any]) -> Callable[..., Any]:
-        mode.recording = self.before
-        return _decorate(functools.partial(set_grad_enabled, self.value), fn)
-
-
-class _Switch:
-    """A context and decorator that sets flags of this thread and restores them."""
-
-    flags: ClassVar[dict[str, bool]] = {}
-
-    def __init__(self) -> None:
-        self._before: list[dict[str, bool]] = []
-
-    def __new__(cls, fn: Callable[..., Any] | None = None) -> Any:
-        self = super().__new__(cls)
-        if callable(fn):  # used as a bare decorator: @no_grad
-            self.__init__()  # type: ignore[misc]
-            return _decorate(cls, fn)
-        return self
-
-    def __enter__(self) -> None:
-        self._before.append({k: getattr(mode, k) for k in self.flags})
-        for k, v in self.flags.items():
-            setattr(mode, k, v)
-
-    def __exit__(self, *exc: object) -> None:
-        for k, v in self._before.pop().items():
-            setattr(mode, k, v)
-
-    def __call__(self, fn: Callable[..., Any]) -> Callable[..., Any]:
-        return _decorate(type(self), fn)
-
-
-def _decorate(make: Callable[[], Any], fn: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(fn)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        with make():
-            return fn(*args, **kwargs)
-
-    return wrapped
-
-
-class no_grad(_Switch):
-    """Record nothing inside. A context and a decorator, per thread."""
-
-    flags: ClassVar = {"recording": False}
-
-
-class enable_grad(_Switch):
-    """Record inside, even within `no_grad`. A context and a decorator, per thread."""
-
-    flags: ClassVar = {"recording": True, "inference": False}
-
-
-class inference_mode(_Switch):
-    """Record nothing inside, and mark the results so that they can never enter a graph."""
-
-    flags: ClassVar = {"recording": False, "inference": True}
-
-    def __new__(cls, mode: Any = True) -> Any:
-        if mode is False:
-            return enable_grad()
-        return super().__new__(cls, mode if callable(mode) else None)
-
-    def __init__(self, mode: bool = True) -> None:
-        super().__init__()
-
-
-class detect_anomaly(_Switch):
-    """Name the op whose gradient became NaN, and the line that recorded it. Slow; for debugging."""
-
-    flags: ClassVar = {"anomaly": True}
-
-
-class set_detect_anomaly:
-    """Turn anomaly detection on or off for this thread; as a context, until its end."""
-
-    def __init__(self, value: bool, check_nan: bool = True) -> None:
-        self.before = mode.anomaly
-        mode.anomaly = bool(value)
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, *exc: object) -> None:
-        mode.anomaly = self.before
-
-
-def is_grad_enabled() -> bool:
-    """Whether calls made now by this thread are recorded."""
-    return mode.recording
-
-
-def is_inference_mode_enabled() -> bool:
-    """Whether this thread is inside `inference_mode`."""
-    return mode.inference

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from . import dtypes
-from .engine import mode
+from .engine import mode, recording
 from .errors import GradientError, ShapeError
-from .record import record
+from .record import record, user_line
 from .tensor import Tensor, _refresh, wrap
 
 __all__ = ["bump", "check_in_place", "concerns_graph", "in_place", "refresh_view", "replace"]
@@ -99,6 +99,7 @@ def _take_over(t: Tensor, out: Tensor, name: str) -> bool:
     """
     a, b = t._data, out._data
     hidden = t._cell is None and t._node is not None and b.base is None
+    hidden = hidden and not getattr(t.grad_fn, "outs", None)  # its node needs, and keeps, it
     if not hidden or a.strides != b.strides or a.shape != b.shape or a.dtype != b.dtype:
         return False
     t._data, t._cell = b, out._share_cell()
@@ -197,13 +198,6 @@ def _write(t: Tensor, out: Tensor, name: str) -> None:
 
 def bump(t: Tensor, name: str) -> None:
     """Count a change of the tensor's buffer, and remember the line that made it."""
-    from .record import user_line
-
     cell = t._share_cell()
     cell.version += 1
-    if mode.recording:
-        cell.where = f"{name} at {user_line()}"
-    else:
-        cell.where = f"{name} (without recording)"
-    if t._base is None:
-        t._seen = cell.version
+    cell.where = f"{name} at {user_line()}" if recording() else f"{name} (without recording)"

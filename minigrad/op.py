@@ -13,7 +13,8 @@ Parameters annotated with `Array` are its inputs (tensors); all others are setti
 A rule is written with ops over Tensors. Its parameters say what it gets, and so what the graph
 keeps alive: `g` the cotangent, `y` the output (or an output's own name), an input's name its value,
 `<input>_shape` the input's shape, a setting's name its value, `needs` the names of the inputs whose
-gradients are wanted.
+gradients are wanted. A rule that is an op, as in `relu.gradient("input", relu_grad)`, or operators
+alone is the fastest: where no graph is wanted it runs on arrays (see minigrad.plan).
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from .call import elementwise, general
 from .complaints import dress, of_call, taught
 from .contract import Watch, line_of
 from .custom import CustomNode, Guard, refuse
+from .plan import GradientRule, Plan
 from .record import OpNode
 from .tensor import Tensor
 
@@ -55,58 +57,6 @@ class OpFunction(Protocol):
     def gradient(self, input: str, rule: Rule, /) -> Rule: ...
 
 
-class _Rule:
-    """The gradient of one or more inputs, and where each of its arguments comes from."""
-
-    __slots__ = ("fetch", "fn", "inputs", "joint", "watch")
-
-    def __init__(self, op: Op, inputs: tuple[str, ...], fn: Callable[..., Any]) -> None:
-        self.fn, self.watch = fn, Watch()
-        self.inputs = tuple(op.inputs.index(name) for name in inputs)
-        self.joint = len(inputs) > 1
-        self.fetch: list[tuple[str, int]] = []
-        for name in list(inspect.signature(fn).parameters)[1:]:
-            if name in op.inputs:
-                self.fetch.append(("inputs" if op.variadic else "input", op.inputs.index(name)))
-            elif name in op.outputs:
-                self.fetch.append(("output", op.outputs.index(name)))
-            elif name == "y" and len(op.outputs) == 1:
-                self.fetch.append(("output", 0))
-            elif name.endswith("_shape") and name[:-6] in op.inputs:
-                self.fetch.append(("shape", op.inputs.index(name[:-6])))
-            elif name in op.settings:
-                self.fetch.append(("setting", op.settings.index(name)))
-            elif name in op.byproducts:
-                self.fetch.append(("byproduct", op.byproducts.index(name)))
-            elif name == "needs":
-                self.fetch.append(("needs", 0))
-            else:
-                known = [*op.inputs, *op.outputs, *op.settings, *op.byproducts, "y", "needs"]
-                raise TypeError(
-                    f"{op.name}: a rule may name the inputs (or <input>_shape), outputs, settings "
-                    f"({', '.join(known)}) after g; got {name!r}. The rule stands at {line_of(fn)}."
-                )
-
-
-class Plan:
-    """What a node keeps, given which inputs want gradients."""
-
-    __slots__ = ("byproducts", "extras", "inputs", "node", "op", "outputs", "rules", "shapes")
-
-    def __init__(self, op: Op, wants: tuple[bool, ...]) -> None:
-        self.op = op
-        self.node = op.node
-        self.rules = [r for r in op.rules if op.variadic or any(wants[i] for i in r.inputs)]
-        sources = {source for r in self.rules for source in r.fetch}
-        self.inputs = tuple(
-            (("inputs", 0) if op.variadic else ("input", i)) in sources for i in range(len(wants))
-        )
-        self.outputs = tuple(i for kind, i in sorted(sources) if kind == "output")
-        self.shapes = any(kind == "shape" for kind, _ in sources)
-        self.byproducts = any(kind == "byproduct" for kind, _ in sources)
-        self.extras = bool(self.outputs) or self.shapes or self.byproducts
-
-
 class Op:
     """The declaration of an op; the function that users call carries it as `.op`."""
 
@@ -120,6 +70,7 @@ class Op:
         byproducts: tuple[str, ...],
         differentiable: bool,
         constant: tuple[str, ...],
+        plain: Callable[..., Any] | None,
     ) -> None:
         self.constant, self.watch = constant, Watch()
         differentiable = differentiable and not set(outputs) <= set(constant)
@@ -149,13 +100,16 @@ class Op:
         self.order = order if order != sorted(order) else None  # gather(input, dim, index)
         regular = self.order is None and self.positional == len(self.parameters)
         self.apply = forward if regular else _in_order(forward, order, self)
-        self.quick = forward  # what a call with inputs alone runs
+        self.quick = plain or forward  # what a call with inputs alone runs
         if self.custom:
             self.apply, self.quick = Guard(self, self.apply), Guard(self, forward)
-        self.rules: list[_Rule] = []
+        self.rules: list[GradientRule] = []
         self.plans: dict[tuple[bool, ...], Plan] = {}
+        self.alike: list[Plan | None] = [None] * 4  # see `plan_alike`
+        self.standard = self.defaults[len(self.inputs) :]  # the settings of a plain call
         called = "".join(w.capitalize() for w in name.strip("_").split("_")) + "Backward0"
-        self.node = type(called, (CustomNode if self.custom else OpNode,), {"__slots__": ()})
+        self.plain_node = CustomNode if self.custom else OpNode
+        self.node = type(called, (self.plain_node,), {"__slots__": ()})  # see OpNode
         self.where = line_of(forward)
 
     @overload
@@ -181,8 +135,9 @@ class Op:
             raise TypeError(f"{self.name}: has a gradient rule for input {twice[0]!r} already.")
 
         def declare(rule: Callable[..., Any]) -> Callable[..., Any]:
-            self.rules.append(_Rule(self, names, rule))
+            self.rules.append(GradientRule(self, names, rule))
             self.plans.clear()
+            self.alike = [None] * 4
             return rule
 
         return declare if fn is None else declare(fn)
@@ -192,6 +147,12 @@ class Op:
         plan = self.plans.get(wants)
         if plan is None:
             plan = self.plans[wants] = Plan(self, wants)
+        return plan
+
+    def plan_alike(self, first: bool, second: bool) -> Plan:
+        """`plan` for one or two inputs of the shape and dtype of the output."""
+        plan = Plan(self, (first, second)[: len(self.inputs)], alike=True)
+        self.alike[first + 2 * second] = plan
         return plan
 
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
@@ -254,6 +215,7 @@ def op(
     byproducts: str = "",
     differentiable: bool = True,
     constant: str = "",
+    plain: Callable[..., Any] | None = None,
 ) -> Callable[[Callable[..., Any]], OpFunction]: ...
 
 
@@ -270,6 +232,7 @@ def op(
     byproducts: str = "",
     differentiable: bool = True,
     constant: str = "",
+    plain: Callable[..., Any] | None = None,
 ) -> Any:
     """Declare an op from its forward function over ndarrays.
 
@@ -291,6 +254,9 @@ def op(
     constant : str
         Names of floating inputs and outputs through which no gradient flows. An input with neither
         this nor a rule is an error when its gradient is asked for.
+    plain : function, optional
+        What `forward` comes to where no settings are given, if that is one NumPy function: it is
+        called instead, which saves 0.1 us.
 
     Ops declared outside minigrad are checked as they run: see minigrad.contract.
     """
@@ -305,6 +271,7 @@ def op(
             tuple(byproducts.split()),
             differentiable,
             tuple(constant.split()),
+            plain,
         )
         if record.custom:
             refuse(record)
@@ -312,6 +279,8 @@ def op(
         fast = fast and len(record.outputs) == 1 and not record.byproducts and not record.order
         call: Any = elementwise(record) if fast else general(record)
         dress(call, forward, record.name)
+        if fast:
+            dress(call.exact, forward, record.name)
         call.op, call.gradient = record, record.gradient
         _register(forward.__name__, call, forward)
         _install(call, forward, method, reflected, inplace)
@@ -333,9 +302,11 @@ def _register(name: str, call: Any, declared: Callable[..., Any]) -> None:
 def _install(call: Any, declared: Any, method: str, reflected: str, inplace: str) -> None:
     from .inplace import in_place
 
+    exact = getattr(call, "exact", call)  # takes the inputs alone, by position: operators
+    alone = exact is not call and len(call.op.parameters) == 1
     made = {
-        **{m: call for m in method.split()},
-        **{m: _swapped(call, m) for m in reflected.split()},
+        **{m: exact if alone or m.startswith("__") else call for m in method.split()},
+        **{m: _swapped(exact, m) for m in reflected.split()},
         **{m: in_place(call, m) for m in inplace.split()},
     }
     if not declared.__module__.startswith("minigrad."):

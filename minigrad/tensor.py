@@ -1,8 +1,9 @@
 """Tensor: an ndarray and its place in the graph. Knows no op; ops install themselves as methods.
 
 The array is `_data`. `_node` is the edge of the graph that made the tensor, None for a leaf; `_rg`
-says whether gradients flow. What few tensors have (`_cell`, `_base`, hooks, a gradient) defaults to
-the class's attribute, so that a plain result costs three stores.
+says whether gradients flow; `_cell` is there once something else can see or has changed the
+buffer. What few tensors have (`_base`, hooks, a gradient) defaults to the class's attribute, so
+that a plain result costs four stores.
 """
 
 from __future__ import annotations
@@ -39,14 +40,14 @@ class Tensor(Described):
     itself does as PyTorch's: sizes give an uninitialised float tensor, a sequence its values.
     """
 
-    __slots__ = ("__dict__", "__weakref__", "_data", "_node", "_rg")
+    __slots__ = ("__dict__", "__weakref__", "_cell", "_data", "_node", "_rg")
     __array_ufunc__ = None  # ndarray + Tensor is decided by Tensor
     __array_priority__ = 1000
 
     _data: np.ndarray
     _node: Any
     _rg: bool
-    _cell: Cell | None = None
+    _cell: Cell | None
     _base: Tensor | None = None  # the tensor of which this is a view
     _seen: int = 0  # version of the cell when this view was made
     _grad: Tensor | None = None
@@ -61,7 +62,7 @@ class Tensor(Described):
             array = array_of(data[0], dtypes.get_default_dtype())
         else:
             array = np.empty(data or (0,), dtypes.get_default_dtype())
-        self._data, self._node, self._rg = array, None, False
+        self._data, self._node, self._rg, self._cell = array, None, False, None
 
     def __reduce__(self) -> Any:
         if self._node is not None:
@@ -124,7 +125,8 @@ class Tensor(Described):
     def grad_fn(self) -> Node | None:
         """The node of the graph that made this tensor."""
         _refresh(self)
-        return self._node.node if self._node.__class__ is Output else self._node
+        node = self._node.node if self._node.__class__ is Output else self._node
+        return None if node is None else node.shown()
 
     @property
     def output_nr(self) -> int:
@@ -249,29 +251,32 @@ class Tensor(Described):
         node = self.grad_fn
         return "nothing recorded" if node is None else node.name()
 
-    def _add_in_place(self, g: Tensor) -> None:
-        """Add `g`, of the same shape and dtype, to a buffer that the walk owns."""
-        from .kernels.elementwise import add_to
-
-        add_to(self._data, g._data)
-
     def _share_cell(self) -> Cell:
-        """The counter of in-place changes, made on first need."""
-        if self._cell is None:
-            self._cell = Cell()
-        return self._cell
+        """The counter of in-place changes, made on first need.
+
+        The node that made this tensor is told, since it may have kept the buffer.
+        """
+        cell = self._cell
+        if cell is None:
+            cell = self._cell = Cell()
+            edge = self._node
+            if edge.__class__ is Output:
+                edge.node.watch(edge.index, cell)
+            elif edge is not None:
+                edge.watch(0, cell)
+        return cell
 
 
 def _rebuild(cls: type[Tensor], data: np.ndarray, requires_grad: bool) -> Tensor:
     new = cls.__new__(cls)
-    new._data, new._node, new._rg = data, None, requires_grad
+    new._data, new._node, new._rg, new._cell = data, None, requires_grad, None
     return new
 
 
 def wrap(array: np.ndarray) -> Tensor:
     """`array` as a Tensor that shares its memory and has no graph."""
     t = Tensor.__new__(Tensor)
-    t._data, t._node, t._rg = array, None, False
+    t._data, t._node, t._rg, t._cell = array, None, False, None
     return t
 
 

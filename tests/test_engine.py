@@ -289,3 +289,19 @@ def test_error_in_a_rule_leaves_the_mode_as_it_was() -> None:
 def test_node_is_named_as_in_pytorch() -> None:
     y = leaf(1.0) * 2
     assert y.grad_fn.name() == type(y.grad_fn).__name__ == "MulBackward0"
+
+
+def test_passes_that_are_not_recorded_agree_with_those_that_are() -> None:
+    x, w = leaf(0.5, -1.5), leaf(2.0, 0.3)
+    y = ((x * w).tanh() / w - (2 - x).relu() * x).exp() + x[0]
+    bare = mg.autograd.grad(y.sum(), [x, w], retain_graph=True)
+    recorded = mg.autograd.grad(y.sum(), [x, w], create_graph=True)
+    for a, b in zip(bare, recorded):
+        assert a.grad_fn is None and b.grad_fn is not None
+        np.testing.assert_array_equal(a.numpy(), b.detach().numpy())
+
+
+def test_backward_is_silent_where_numpy_would_warn() -> None:
+    x = leaf(1e-200)
+    (1 / x).backward()
+    assert x.grad.item() == -np.inf

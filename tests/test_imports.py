@@ -16,23 +16,28 @@ ROOT = Path(__file__).parent.parent / "minigrad"
 # A room (a module, or a folder with all that is in it) may import itself and what stands to its
 # right, also inside functions.
 BASE = "errors dtypes _files complaints"
-CORE = f"{BASE} engine values described tensor convert installed"
-OPS = f"{CORE} call contract custom record inplace op differentiate kernels ops random _tree"
+CORE = f"{BASE} quiet modes engine values described tensor convert installed"
+RECORDING = f"{CORE} call contract custom plan opnode record inplace op differentiate"
+OPS = f"{RECORDING} kernels ops random _tree"
 ARROWS = {
     "errors": "",
     "dtypes": "errors",
     "complaints": "errors",
-    "engine": "errors",
+    "modes": "",
+    "engine": "errors modes",
+    "quiet": "",
     "values": BASE,
     "kernels": BASE,
     "described": f"{BASE} engine installed values",
     "tensor": CORE,
     "convert": CORE,
-    "record": CORE,
+    "opnode": CORE,
+    "record": f"{CORE} opnode",
     "call": f"{CORE} record",
     "contract": CORE,
+    "plan": f"{CORE} contract",
     "custom": f"{CORE} contract record",
-    "op": f"{CORE} record call contract custom",
+    "op": f"{CORE} plan record call contract custom",
     "inplace": f"{CORE} record",
     "differentiate": CORE,
     "ops": f"{OPS} autograd",

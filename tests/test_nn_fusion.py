@@ -10,8 +10,6 @@ import pytest
 
 import minigrad as mg
 from minigrad import nn
-from minigrad.nn import functional as F
-from minigrad.ops import piecewise
 
 SMALL, BIG = (3, 5, 7, 6), (4, 8, 64, 64)  # a big one is where relu leaves its gradient waiting
 
@@ -97,48 +95,3 @@ def test_fused_second_derivative_is_that_of_the_parts() -> None:
     np.testing.assert_allclose(
         second(lambda m, z: m(z)), second(one_by_one), rtol=1e-8, atol=1e-9
     )
-
-
-@pytest.mark.parametrize("shared", [False, True])
-def test_relu_called_by_hand_gives_batch_norm_the_same_gradient(shared: bool) -> None:
-    """Also where the normalised tensor goes elsewhere too, so that the gradients are added."""
-    bn = net(BIG[1])[0]
-    x, g = mg.randn(*BIG), mg.randn(*BIG)
-
-    def gradients(between: Any) -> list[np.ndarray]:
-        z = x.detach().requires_grad_()
-        bn.zero_grad()
-        h = bn(z)
-        y = F.relu(between(h))
-        if shared:
-            y = y + h * 3
-        y.backward(g)
-        return [t.grad.numpy().copy() for t in (z, bn.weight, bn.bias)]
-
-    for a, b in zip(gradients(lambda h: h), gradients(lambda h: h + 0), strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
-
-
-def test_waiting_gradient_is_a_tensor_once_it_is_looked_at(monkeypatch) -> None:
-    made = []
-    plain = piecewise.MaskedGradient.__init__
-
-    def noted(self: Any, *args: Any) -> None:
-        made.append(self)
-        plain(self, *args)
-
-    monkeypatch.setattr(piecewise.MaskedGradient, "__init__", noted)
-    bn, x = nn.BatchNorm2d(BIG[1]), mg.randn(*BIG).requires_grad_()
-    F.relu(bn(x)).sum().backward()
-    (waiting,) = made
-    assert type(waiting) is piecewise.MaskedGradient  # batch norm took its parts
-    np.testing.assert_array_equal(waiting.numpy() != 0, waiting.numpy() == 1)
-    assert type(waiting) is mg.Tensor
-    seen = []
-    h = bn(x)
-    h.register_hook(lambda g: seen.append(type(g)))
-    F.relu(h).sum().backward()
-    assert seen == [mg.Tensor] and len(made) == 1
-    h = bn(x)
-    (g,) = mg.autograd.grad(F.relu(h).sum(), h)
-    np.testing.assert_array_equal(g.add_(1).numpy(), (h.detach().numpy() > 0) + 1.0)

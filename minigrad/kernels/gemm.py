@@ -28,7 +28,7 @@ def matmul(a: Array, b: Array) -> Array:
     (m, k), n = a.shape, b.shape[1]
     work = m * n * k
     if work <= SMALL or a.dtype.char not in "fd" or not one_blas_thread():
-        return np.matmul(a, b)
+        return a.dot(b)  # for small matrices 0.6 us less than matmul
     strips = max(1, min(STRIPS, max(m, n) // STRIP, work // STRIP_WORK))
     y = np.empty((m, n), a.dtype)
 

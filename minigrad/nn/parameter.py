@@ -37,7 +37,8 @@ class Parameter(Tensor):
                 f"Parameter: data must be a Tensor or an ndarray; got {type(data).__name__}. "
                 "Use Parameter(minigrad.tensor(...))."
             )
-        self._data, self._node, self._rg = as_tensor(data)._data, None, False
+        self._data, self._node = as_tensor(data)._data, None
+        self._rg, self._cell = False, None
         if requires_grad:
             self.requires_grad = True
 

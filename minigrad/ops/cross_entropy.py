@@ -26,10 +26,10 @@ __all__ = ["check_class_weight", "check_classes", "cross_entropy", "nll_loss"]
 
 
 def _row_weights(
-    target: Array, weight: Array | None, ignore_index: int, dtype: np.dtype[Any]
+    target: Array, weight: Array | None, ignore_index: int | None, dtype: np.dtype[Any]
 ) -> tuple[Array, Array, Array]:
     """Per row: the class (0 where ignored), its weight (0 where ignored), whether it counts."""
-    counts = target != ignore_index
+    counts = np.ones(len(target), bool) if ignore_index is None else target != ignore_index
     classes = np.where(counts, target, 0).astype(np.int64, copy=False)
     weights = counts.astype(dtype)
     if weight is not None:
@@ -37,16 +37,31 @@ def _row_weights(
     return classes, weights, counts
 
 
+def _is_plain(
+    input: Array, weight: Array | None, ignore_index: int | None, label_smoothing: float
+) -> bool:
+    """Whether T is 1 at the target of each row and 0 elsewhere: what most models train with."""
+    return weight is None and ignore_index is None and not label_smoothing and input.size > 0
+
+
 @op(name="cross_entropy")
 def _cross_entropy(
     input: Array,
     target: Array,
     weight: Array | None = None,
-    ignore_index: int = -100,
+    ignore_index: int | None = -100,
     reduction: str = "mean",
     label_smoothing: float = 0.0,
 ) -> Array:
-    """Cross-entropy of scores (R, C) with class indices (R,), which were checked."""
+    """Cross-entropy of scores (R, C) with class indices (R,), which were checked.
+
+    `ignore_index` None says that no row is ignored.
+    """
+    r = len(input)
+    if _is_plain(input, weight, ignore_index, label_smoothing):
+        ones = np.ones(r, input.dtype)
+        loss = kernels.cross_entropy(input, target.astype(np.int64, copy=False), ones)
+        return loss if reduction == "none" else loss.sum() / (r if reduction == "mean" else 1)
     classes, weights, counts = _row_weights(target, weight, ignore_index, input.dtype)
     loss = kernels.cross_entropy(input, classes, weights)
     if label_smoothing:
@@ -66,11 +81,18 @@ def cross_entropy_grad(
     input: Array,
     target: Array,
     weight: Array | None = None,
-    ignore_index: int = -100,
+    ignore_index: int | None = -100,
     reduction: str = "mean",
     label_smoothing: float = 0.0,
 ) -> Array:
     """Gradient of `_cross_entropy` in the scores: (Σ_c T)·softmax(x) − T, times `grad`."""
+    if _is_plain(input, weight, ignore_index, label_smoothing):
+        r = len(input)
+        scale = np.empty(r, input.dtype)
+        scale[:] = grad if grad.ndim else grad / (r if reduction == "mean" else 1)
+        return kernels.cross_entropy_grad(
+            input, target.astype(np.int64, copy=False), scale, scale
+        )
     classes, weights, counts = _row_weights(target, weight, ignore_index, input.dtype)
     factor = grad / weights.sum() if reduction == "mean" else grad
     if not label_smoothing:
@@ -103,12 +125,7 @@ def _totals(
     return totals.astype(weights.dtype, copy=False), share
 
 
-_cross_entropy.gradient(
-    "input",
-    lambda g, input, target, weight, ignore_index, reduction, label_smoothing: cross_entropy_grad(
-        g, input, target, weight, ignore_index, reduction, label_smoothing
-    ),
-)
+_cross_entropy.gradient("input", cross_entropy_grad)
 
 
 @cross_entropy_grad.gradient("grad")
@@ -117,7 +134,7 @@ def _(
     input: Tensor,
     target: Tensor,
     weight: Tensor | None,
-    ignore_index: int,
+    ignore_index: int | None,
     reduction: str,
     label_smoothing: float,
     grad_shape: tuple[int, ...],
@@ -191,21 +208,22 @@ def cross_entropy(
     reduction = reduction_of("cross_entropy", reduction, size_average, reduce)
     x, t = tensor_of("cross_entropy", "input", input), tensor_of("cross_entropy", "target", target)
     floating("cross_entropy", input=x, weight=weight)
+    n = x._data.ndim
     if not 0 <= label_smoothing <= 1:
         raise ShapeError(
             "cross_entropy: label_smoothing must be between 0 and 1; got label_smoothing "
             f"{label_smoothing}."
         )
-    if not x.ndim:
+    if not n:
         raise ShapeError("cross_entropy: input must be (N, C) or (C,); got input ().")
     check_class_weight("cross_entropy", x, weight)
-    if shape_of(t) == shape_of(x):
+    if t._data.shape == x._data.shape:
         return _with_probabilities(x, t, weight, ignore_index, reduction, label_smoothing)
-    check_classes("cross_entropy", x, t, ignore_index)
-    if x.ndim == 2:
-        return _cross_entropy(x, t, weight, ignore_index, reduction, label_smoothing)
-    rows = x.movedim(1, -1).reshape(-1, x.shape[1]) if x.ndim > 1 else x.unsqueeze(0)
-    y = _cross_entropy(rows, t.reshape(-1), weight, ignore_index, reduction, label_smoothing)
+    ignored = None if check_classes("cross_entropy", x, t, ignore_index) else ignore_index
+    if n == 2:
+        return _cross_entropy(x, t, weight, ignored, reduction, label_smoothing)
+    rows = x.unsqueeze(0) if n == 1 else x.movedim(1, -1).reshape(-1, x.shape[1])
+    y = _cross_entropy(rows, t.reshape(-1), weight, ignored, reduction, label_smoothing)
     return y.reshape(shape_of(t)) if reduction == "none" else y
 
 
@@ -242,20 +260,29 @@ def _with_probabilities(
 
 def check_class_weight(op: str, x: Tensor, weight: Tensor | None) -> None:
     """The weights must be one per class."""
+    if weight is None:
+        return
     c = x.shape[min(1, x.ndim - 1)]
-    if weight is not None and shape_of(weight) != (c,):
+    if shape_of(weight) != (c,):
         raise ShapeError(
             f"{op}: weight must be ({c},), one per class; got {shown(input=x, weight=weight)}."
         )
 
 
-def check_classes(op: str, x: Tensor, t: Tensor, ignore_index: int | None) -> None:
-    """The target must have the input's shape without the class dim, and hold classes."""
+def check_classes(op: str, x: Tensor, t: Tensor, ignore_index: int | None) -> bool:
+    """The target must have the input's shape without the class dim, and hold classes.
+
+    Returns
+    -------
+    bool
+        No element is ignored.
+    """
     whole = hasattr(ignore_index, "__index__") and not isinstance(ignore_index, bool)
     if not whole and ignore_index is not None:
         raise TypeError(f"{op}: ignore_index must be an int; got ignore_index {ignore_index!r}.")
-    wanted = shape_of(x)[:1] * (x.ndim > 1) + shape_of(x)[2:]
-    if shape_of(t) != wanted and not (x.ndim == 1 and shape_of(t) == (1,)):
+    shape, classes = x._data.shape, t._data
+    wanted = shape[:1] * (len(shape) > 1) + shape[2:]
+    if classes.shape != wanted and not (len(shape) == 1 and classes.shape == (1,)):
         hint = ""
         if t.ndim == x.ndim and t.shape[1:2] == (1,):
             hint = " Use target.squeeze(1)."
@@ -263,14 +290,13 @@ def check_classes(op: str, x: Tensor, t: Tensor, ignore_index: int | None) -> No
             f"{op}: target must be {wanted}, one class per row of input; got "
             f"{shown(input=x, target=t)}.{hint}"
         )
-    if t.dtype not in (np.int64, np.uint8):
+    if classes.dtype not in _INDICES:
         raise TypeError(
             f"{op}: class indices must be int64; got target of dtype {t.dtype}. Use target.long()."
         )
-    c, classes = x.shape[min(1, x.ndim - 1)], t._data
-    # as unsigned numbers, negative classes are the largest
-    unsigned = classes.view(np.uint64) if classes.dtype == np.int64 else classes
-    if classes.size and not int(unsigned.max()) < c:
+    c = shape[min(1, len(shape) - 1)]
+    largest = classes.view(_INDICES[classes.dtype]).max() if classes.size else -1
+    if largest >= c:  # without a sign, what is below 0 is large
         bad = (classes < 0) | (classes >= c)
         if ignore_index is not None:
             bad &= classes != ignore_index
@@ -280,6 +306,14 @@ def check_classes(op: str, x: Tensor, t: Tensor, ignore_index: int | None) -> No
                 f" for {c} classes; got {shown(input=x, target=t)}. Count classes from 0, and give "
                 "the last layer one output per class."
             )
+        return False
+    return ignore_index is None or not 0 <= ignore_index < c
+
+
+_INDICES: dict[Any, Any] = {
+    np.dtype(np.int64): np.dtype(np.uint64),
+    np.dtype(np.uint8): np.dtype(np.uint8),
+}
 
 
 @composite

@@ -37,7 +37,13 @@ __all__ = [
 ]
 
 
-@op(method="add __add__", reflected="__radd__", inplace="add_ __iadd__", promote="arithmetic")
+@op(
+    method="add __add__",
+    reflected="__radd__",
+    inplace="add_ __iadd__",
+    promote="arithmetic",
+    plain=np.add,
+)
 def add(input: Array, other: Array, *, alpha: float = 1) -> Array:
     """Sum, element by element: input + alpha · other."""
     other = other if alpha == 1 else _scaled(other, alpha)
@@ -59,6 +65,7 @@ add.gradient("other", lambda g, alpha: g if alpha == 1 else g * alpha)
     reflected="__rsub__",
     inplace="sub_ subtract_ __isub__",
     promote="arithmetic",
+    plain=np.subtract,
 )
 def sub(input: Array, other: Array, *, alpha: float = 1) -> Array:
     """Difference, element by element: input - alpha · other. Two bool tensors are a TypeError."""
@@ -82,6 +89,7 @@ def rsub(input: Tensor, other: Any, *, alpha: float = 1) -> Tensor:
     reflected="__rmul__",
     inplace="mul_ multiply_ __imul__",
     promote="arithmetic",
+    plain=np.multiply,
 )
 def mul(input: Array, other: Array) -> Array:
     """Product, element by element."""
@@ -99,6 +107,7 @@ multiply = mul
     reflected="__rtruediv__",
     inplace="true_divide_ __itruediv__",
     promote="float",
+    plain=np.true_divide,
 )
 def true_divide(input: Array, other: Array) -> Array:
     """Quotient, element by element; integers give the default float dtype."""

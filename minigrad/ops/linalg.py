@@ -40,13 +40,18 @@ def _one_dtype(name: str, **arrays: Array | None) -> None:
         raise RuntimeError(f"{name}: tensors must have one dtype; got {shown}. Use .to(dtype).")
 
 
+_HALF = np.dtype(np.float16)
+
+
 def product(x: Array, w: Array) -> Array:
     """np.matmul, with float16 in float32 and a stack of rows times one matrix as one product."""
-    if x.dtype == np.float16:
+    if x.dtype == _HALF:
         return product(x.astype(np.float32), w.astype(np.float32)).astype(np.float16)
+    if x.ndim == 2 and w.ndim == 2:
+        return gemm.matmul(x, w)
     if w.ndim == 2 and x.ndim > 2 and x.flags.c_contiguous and x.size:
         return gemm.matmul(x.reshape(-1, x.shape[-1]), w).reshape(*x.shape[:-1], w.shape[1])
-    return gemm.matmul(x, w) if x.ndim == w.ndim == 2 else np.matmul(x, w)
+    return np.matmul(x, w)
 
 
 @op(method="matmul __matmul__", reflected="__rmatmul__")
@@ -238,8 +243,9 @@ def linear(input: Array, weight: Array, bias: Array | None = None) -> Array:
     ValueError
         The last size of input is not that of weight, or bias has not O elements.
     """
-    _one_dtype("linear", input=input, weight=weight, bias=bias)
     x, w = input, weight
+    if x.dtype is not w.dtype or (bias is not None and x.dtype is not bias.dtype):
+        _one_dtype("linear", input=input, weight=weight, bias=bias)
     if w.ndim not in (1, 2) or not x.ndim or x.shape[-1] != w.shape[-1]:
         raise ShapeError(
             f"linear: the last size of input must be that of weight (O, I); got input {x.shape}, "
@@ -256,27 +262,43 @@ def linear(input: Array, weight: Array, bias: Array | None = None) -> Array:
     return y
 
 
-@linear.gradient("input")
-def _(g: Tensor, weight: Tensor) -> Tensor:
-    return matmul(g, weight) if weight._data.ndim == 2 else unsqueeze(g, -1) * weight
+@op
+def linear_input_grad(grad: Array, weight: Array) -> Array:
+    """Gradient of `linear` in its input: gx[..., i] = sum_o g[..., o] · w[o, i]."""
+    return product(grad, weight) if weight.ndim == 2 else grad[..., None] * weight
 
 
-@linear.gradient("weight")
-def _(g: Tensor, input: Tensor, weight_shape: Any) -> Tensor:
-    gs = _rows(g, weight_shape[0] if len(weight_shape) == 2 else 1)
-    return matmul(transpose(gs, 0, 1), _rows(input, weight_shape[-1])).reshape(weight_shape)
+@op
+def linear_weight_grad(grad: Array, input: Array, weight_shape: tuple[int, ...]) -> Array:
+    """Gradient of `linear` in its weight: gw[o, i] = sum_n g[n, o] · x[n, i], n over all rows."""
+    g = _rows(grad, weight_shape[0] if len(weight_shape) == 2 else 1)
+    return product(g.T, _rows(input, weight_shape[-1])).reshape(weight_shape)
 
 
-@linear.gradient("bias")
-def _(g: Tensor, bias_shape: Any) -> Tensor:
-    return _rows(g, bias_shape[0] if len(bias_shape) else 1).sum(0).reshape(bias_shape)
+@op
+def linear_bias_grad(grad: Array, bias_shape: tuple[int, ...]) -> Array:
+    """Gradient of `linear` in its bias: gb[o] = sum_n g[n, o]."""
+    rows = _rows(grad, bias_shape[0] if bias_shape else 1)
+    return np.add.reduce(rows, 0).reshape(bias_shape)
 
 
-def _rows(x: Tensor, size: int) -> Tensor:
+def _rows(x: Array, size: int) -> Array:
     """(..., size) as (N, size)."""
-    if x._data.ndim == 2 and x._data.shape[1] == size:
+    if x.ndim == 2 and x.shape[1] == size:
         return x
-    return reshape(x, (x._data.size // size if size else 0, size))
+    return x.reshape(x.size // size if size else 0, size)
+
+
+linear.gradient("input", linear_input_grad)
+linear.gradient("weight", linear_weight_grad)
+linear.gradient("bias", linear_bias_grad)
+linear_input_grad.gradient("grad", lambda g, weight: linear(g, weight))
+linear_input_grad.gradient(
+    "weight", lambda g, grad, weight_shape: linear_weight_grad(grad, g, weight_shape)
+)
+linear_weight_grad.gradient("grad", lambda g, input: linear(input, g))
+linear_weight_grad.gradient("input", lambda g, grad: linear_input_grad(grad, g))
+linear_bias_grad.gradient("grad", lambda g, grad_shape: g.expand(grad_shape))
 
 
 @composite

@@ -19,7 +19,7 @@ from ..op import Array, composite, op
 from ..tensor import Tensor, wrap
 from . import piecewise as activations
 from .arguments import floating, shape_of, shown
-from .piecewise import MaskedGradient, relu_grad
+from .piecewise import relu_grad
 from .second import pullback_of
 
 __all__ = ["batch_norm", "batch_norm_relu", "instance_norm", "normalised_grad"]
@@ -92,15 +92,8 @@ def batch_norm_grad(
 
 
 @_batch_norm.gradient("input", "weight", "bias")
-def _(
-    g: Tensor, input: Tensor, weight: Any, bias: Any, mean: Tensor, rstd: Tensor, eps: float
-) -> Any:
-    if isinstance(g, MaskedGradient):
-        return batch_norm_grad(g.grad_after, input, weight, mean, rstd, eps, bias, True)
+def _(g: Tensor, input: Tensor, weight: Any, mean: Tensor, rstd: Tensor, eps: float) -> Any:
     return batch_norm_grad(g, input, weight, mean, rstd, eps)
-
-
-_batch_norm.op.node.takes_masked = True  # type: ignore[attr-defined]
 
 
 @_batch_norm_relu.gradient("input", "weight", "bias")

@@ -55,7 +55,12 @@ __all__ = [
 ]
 
 
-@op(method="neg negative __neg__", inplace="neg_ negative_", promote="arithmetic")
+@op(
+    method="neg negative __neg__",
+    inplace="neg_ negative_",
+    promote="arithmetic",
+    plain=np.negative,
+)
 def neg(input: Array) -> Array:
     """Negative of each element; bool tensors are a TypeError (use ~)."""
     return np.negative(input)
@@ -95,7 +100,7 @@ sign.gradient("input", lambda g: zeros_like(g))
 sgn = sign
 
 
-@op(method="exp", inplace="exp_", promote="float")
+@op(method="exp", inplace="exp_", promote="float", plain=np.exp)
 def exp(input: Array) -> Array:
     """e to the power of each element."""
     return np.exp(input)
@@ -122,7 +127,7 @@ def expm1(input: Array) -> Array:
 expm1.gradient("input", lambda g, y: g * (y + 1))
 
 
-@op(method="log", inplace="log_", promote="float")
+@op(method="log", inplace="log_", promote="float", plain=np.log)
 def log(input: Array) -> Array:
     """Natural logarithm: -inf at 0, NaN below."""
     return np.log(input)
@@ -158,7 +163,7 @@ def log1p(input: Array) -> Array:
 log1p.gradient("input", lambda g, input: g / (input + 1))
 
 
-@op(method="sqrt", inplace="sqrt_", promote="float")
+@op(method="sqrt", inplace="sqrt_", promote="float", plain=np.sqrt)
 def sqrt(input: Array) -> Array:
     """Square root; NaN below 0, infinite gradient at 0."""
     return np.sqrt(input)
@@ -194,7 +199,7 @@ def reciprocal(input: Array) -> Array:
 reciprocal.gradient("input", lambda g, y: -g * (y * y))
 
 
-@op(method="sin", inplace="sin_", promote="float")
+@op(method="sin", inplace="sin_", promote="float", plain=np.sin)
 def sin(input: Array) -> Array:
     """Sine of an angle in radians."""
     return np.sin(input)
@@ -203,7 +208,7 @@ def sin(input: Array) -> Array:
 sin.gradient("input", lambda g, input: g * input.cos())
 
 
-@op(method="cos", inplace="cos_", promote="float")
+@op(method="cos", inplace="cos_", promote="float", plain=np.cos)
 def cos(input: Array) -> Array:
     """Cosine of an angle in radians."""
     return np.cos(input)
@@ -266,13 +271,25 @@ def cosh(input: Array) -> Array:
 cosh.gradient("input", lambda g, input: g * sinh(input))
 
 
-@op(method="tanh", inplace="tanh_", promote="float")
+@op(method="tanh", inplace="tanh_", promote="float", plain=np.tanh)
 def tanh(input: Array) -> Array:
     """Hyperbolic tangent."""
     return np.tanh(input)
 
 
-tanh.gradient("input", lambda g, y: g * (1 - y * y))
+@op
+def tanh_grad(grad: Array, y: Array) -> Array:
+    """grad · (1 − y²), where y is the tanh."""
+    slope = np.multiply(y, y)
+    buffer = slope if slope.ndim else None
+    return np.multiply(grad, np.subtract(_ONE.get(y.dtype, 1), slope, buffer), buffer)
+
+
+_ONE = {np.dtype(d): np.ones((), d) for d in ("f2", "f4", "f8")}  # as arrays: 0.3 us less a call
+
+tanh.gradient("input", tanh_grad)
+tanh_grad.gradient("grad", tanh_grad)
+tanh_grad.gradient("y", lambda g, grad, y: g * grad * (-2 * y))
 
 
 @op(method="asinh arcsinh", inplace="asinh_ arcsinh_", promote="float")

@@ -181,6 +181,11 @@ class Optimizer(Hooks):
         """Run `kernel(param, grad, *states, *settings)` on flat arrays and count the change."""
         x = p._data
         g = p._grad._data  # type: ignore[union-attr]
+        kept = [None if s is None else s._data for s in states]
+        if _plain(x, g, *kept):
+            kernel(x, g, *kept, *settings)
+            bump(p, f"{type(self).__name__}.step")
+            return
         if g.shape != x.shape:
             raise ShapeError(
                 f"{type(self).__name__}.step: a gradient must have its parameter's shape; got "
@@ -345,6 +350,15 @@ class Optimizer(Hooks):
             text += f"\nParameter Group {i}\n"
             text += "".join(f"    {k}: {group[k]}\n" for k in sorted(group) if k != "params")
         return text + ")"
+
+
+def _plain(x: np.ndarray, *others: np.ndarray | None) -> bool:
+    """Whether all are writeable, in C order, of one shape and dtype: as good as always."""
+    shape, dtype = x.shape, x.dtype
+    for a in others:
+        if a is not None and not (a.flags.carray and a.dtype is dtype and a.shape == shape):
+            return False
+    return x.flags.carray
 
 
 def _check_param(p: Any) -> None:

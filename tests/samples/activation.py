@@ -87,6 +87,7 @@ SAME_WITH_DIM = of(
 CASES = {
     "passing": Case(_same_shape(-1.0, st.sampled_from([1.0, math.inf]), 2.0, ANY), _passing),
     "relu_grad": Case(_same_shape(), lambda g, y: _passing(g, y, 0.0, math.inf)),
+    "tanh_grad": Case(_same_shape(), lambda g, y: g * (1 - y * y)),
     "relu": _act(lambda x: np.maximum(x, 0), "relu"),
     "relu6": _act(lambda x: np.clip(x, 0, 6), "relu6", low=-8, high=8, away=(0.0, 6.0)),
     "leaky_relu": _act(lambda x, a: np.where(x > 0, x, a * x), "leaky_relu", ANY),

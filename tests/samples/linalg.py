@@ -84,6 +84,27 @@ def _bilinear(x, z, w, b=0.0):
 
 BETA = {"beta": st.sampled_from([1, 0.5]), "alpha": st.sampled_from([1, 2])}
 
+
+def _two_dims(g, w):
+    """A weight without its output dim, and the gradient that goes with it, with it."""
+    return (g, w) if w.ndim == 2 else (g[..., None], w[None])
+
+
+def _per_row(g, x, shape):
+    """Σ over all rows of the outer products, row by row."""
+    pairs = zip(g.reshape(-1, shape[0] if len(shape) == 2 else 1), x.reshape(-1, shape[-1]))
+    return sum(np.outer(a, b) for a, b in pairs)
+
+
+@st.composite
+def _gradient_args(draw, with_input):
+    """A gradient of linear's output, its input, and the shape of the parameter."""
+    lead = draw(st.sampled_from([(), (4,), (2, 3)]))
+    o, i = draw(st.sampled_from([((2,), 3), ((), 3), ((1,), 1)]))
+    g = draw(A(shape=(*lead, *o)))
+    return ((g, draw(A(shape=(*lead, i))), (*o, i)) if with_input else (g, o)), {}
+
+
 CASES: dict[str, Case] = {
     "matmul": Case(PRODUCTS, _matmul, "matmul"),
     "mm": Case(_shapes([(2, 3), (3, 4)]), _matmul, "mm"),
@@ -115,6 +136,16 @@ CASES: dict[str, Case] = {
         args(A(shape=(2, 4)), A(shape=(3, 2, 3)), A(shape=(3, 3, 4)), **BETA),
         lambda c, a, b, beta, alpha: beta * c + alpha * _matmul(a, b).sum(0),
         "addbmm",
+    ),
+    "linear_input_grad": Case(
+        _shapes([(4, 2), (2, 3)], [(2, 4, 2), (2, 3)], [(2,), (2, 3)], [(4,), (3,)]),
+        lambda g, w: np.einsum("...o,oi->...i", *_two_dims(g, w)),
+    ),
+    "linear_weight_grad": Case(
+        _gradient_args(True), lambda g, x, s: _per_row(g, x, s).reshape(s)
+    ),
+    "linear_bias_grad": Case(
+        _gradient_args(False), lambda g, s: g.reshape(-1, *s).sum(0), linear=True
     ),
     "linear": Case(
         _shapes(
