@@ -12,7 +12,7 @@ from . import dtypes
 from .complaints import explained
 from .engine import mode
 from .errors import ShapeError
-from .record import SCALARS, record, record_elementwise
+from .record import SCALARS, check_setting, record, record_elementwise
 from .tensor import Tensor, edge_of, wrap
 
 if TYPE_CHECKING:
@@ -102,6 +102,8 @@ def run(op: Op, values: list[Any]) -> Any:
     settings = values[n:]
     for i, v in enumerate(settings):
         if isinstance(v, Tensor):
+            if v._rg and op.custom:
+                check_setting(op, op.settings[i], v)
             settings[i] = v._data
     if op.numbers:
         _check_numbers(op, settings)

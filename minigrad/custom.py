@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy import ndarray as Array
 
-from .contract import Trace, Watch, is_zero_for_others, line_of, switch, varied
+from .contract import Watch, line_of, switch
 from .engine import mode
 from .errors import GradientError
 from .record import OpNode
 from .tensor import Tensor
+from .trace import Trace, is_zero_for_others, varied
 
 if TYPE_CHECKING:
     from .op import Op
@@ -175,15 +176,22 @@ class CustomNode(OpNode):
     __slots__ = ()
 
     def pullback(self, g: Any, wanted: tuple[bool, ...] | None) -> Sequence[Any]:
+        self.check_kept(self.kept)
+        if self.plan.op.several:
+            g = self._fill(g)
+        if not mode.recording:
+            return self._checked(g, wanted, None)
+        trace = Trace(g if isinstance(g, tuple) else (g,))
+        g = tuple(trace.given) if isinstance(g, tuple) else trace.given[0]
+        with trace:
+            return self._checked(g, wanted, trace)
+
+    def _checked(
+        self, g: Any, wanted: tuple[bool, ...] | None, trace: Trace | None
+    ) -> Sequence[Any]:
+        """What the rules return for `g`, held to the contract."""
         plan, inputs, kept = self.plan, self.inputs, self.kept
         op = plan.op
-        self.check_kept(kept)
-        if op.several:
-            g = self._fill(g)
-        trace = None
-        if mode.recording:
-            trace = Trace(g if isinstance(g, tuple) else (g,))
-            g = tuple(trace.given) if isinstance(g, tuple) else trace.given[0]
         grads: list[Any] = [None] * len(inputs)
         for rule in plan.rules:
             if wanted is not None and not op.variadic and not any([wanted[i] for i in rule.inputs]):
@@ -196,6 +204,8 @@ class CustomNode(OpNode):
                 else self._fetch(kind, i, wanted)
                 for kind, i in rule.fetch
             ]
+            if trace is not None:
+                trace.left = ""
             if not switch.on:
                 back = rule.fn(g, *args)
             elif self.shape in rule.watch.seen and not op.several:
@@ -269,15 +279,14 @@ class CustomNode(OpNode):
             got = rule.fn(other, *[varied(a, 1e-3) for a in args])
             return got[nth] if isinstance(got, (tuple, list)) else got
 
-        message = (
-            f"{name}: the gradient of {_input(self.op, i)!r} cannot be differentiated again: what "
-            "the rule returned does not depend on g by graph, so it was computed outside "
-            "(detach, .data, .numpy(), no_grad or a kernel called directly). The rule stands at "
-            f"{line_of(rule.fn)}. Write it with ops; put a kernel into an op of its own:\n"
+        what = f"{name}: the gradient of {_input(self.op, i)!r}"
+        advice = (
+            f"The rule stands at {line_of(rule.fn)}. Write it with ops and without detach "
+            "(comparisons carry no gradient anyway); put a kernel into an op of its own:\n"
             f"    @op\n    def {name}_grad(g: Array, ...): return kernel(g, ...)\n"
             f'    {name}_grad.gradient("g", ...)'
         )
-        return trace.closed(gi, self.inputs, message, lambda: is_zero_for_others(elsewhere))
+        return trace.closed(gi, self.inputs, what, advice, lambda: is_zero_for_others(elsewhere))
 
     def _names(self, rule: Any) -> str:
         return ", ".join(repr(self.op.inputs[i]) for i in rule.inputs)

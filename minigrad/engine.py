@@ -42,6 +42,7 @@ class _Mode(threading.local):
     recording = True
     inference = False
     anomaly = False
+    trace: Any = None  # of the user's rule that runs now and is recorded: see minigrad.trace
 
 
 mode = _Mode()
@@ -273,6 +274,7 @@ class set_grad_enabled:
         self.before = mode.recording
         self.value = bool(mode_)
         mode.recording = self.value
+        _trace_gap()
 
     def __enter__(self) -> None:
         mode.recording = self.value
@@ -304,6 +306,7 @@ class _Switch:
         self._before.append({k: getattr(mode, k) for k in self.flags})
         for k, v in self.flags.items():
             setattr(mode, k, v)
+        _trace_gap()
 
     def __exit__(self, *exc: object) -> None:
         for k, v in self._before.pop().items():
@@ -311,6 +314,12 @@ class _Switch:
 
     def __call__(self, fn: Callable[..., Any]) -> Callable[..., Any]:
         return _decorate(type(self), fn)
+
+
+def _trace_gap() -> None:
+    """Tell the trace of a recorded rule when what follows is not recorded."""
+    if mode.trace is not None and not mode.recording:
+        mode.trace.leaves()
 
 
 def _decorate(make: Callable[[], Any], fn: Callable[..., Any]) -> Callable[..., Any]:

@@ -16,7 +16,7 @@ from .tensor import Cell, Tensor, edge_of, wrap
 if TYPE_CHECKING:
     from .op import Op, Plan
 
-__all__ = ["SCALARS", "OpNode", "record", "record_elementwise", "user_line"]
+__all__ = ["SCALARS", "OpNode", "check_setting", "record", "record_elementwise", "user_line"]
 
 SCALARS = (float, int, bool)
 
@@ -214,6 +214,20 @@ class _Constant(Node):
 
     def pullback(self, g: Any, wanted: tuple[bool, ...] | None) -> Sequence[Any]:
         raise GradientError(self.message)
+
+
+def check_setting(op: Op, name: str, t: Tensor) -> None:
+    """Refuse a tensor that requires grad as a setting of a user's op: none would flow."""
+    if isinstance(t._node, _Constant):
+        return
+    if mode.trace is not None:
+        mode.trace.leaves()
+    elif mode.recording:
+        raise GradientError(
+            f"{op.name}: {name!r} is a setting, through which no gradient flows; got a tensor of "
+            f"shape {tuple(t._data.shape)} that requires grad. Annotate it Array in the forward "
+            f"and give it a rule, or pass {name}.detach(). The op stands at {op.where}."
+        )
 
 
 _new_node = OpNode.__new__

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent / "minigrad"
 # right, also inside functions.
 BASE = "errors dtypes _files complaints"
 CORE = f"{BASE} engine values described tensor convert installed"
-OPS = f"{CORE} call contract custom record inplace op differentiate kernels ops random _tree"
+OPS = f"{CORE} call contract custom trace record inplace op differentiate kernels ops random _tree"
 ARROWS = {
     "errors": "",
     "dtypes": "errors",
@@ -31,7 +31,8 @@ ARROWS = {
     "record": CORE,
     "call": f"{CORE} record",
     "contract": CORE,
-    "custom": f"{CORE} contract record",
+    "trace": f"{CORE} record",
+    "custom": f"{CORE} contract record trace",
     "op": f"{CORE} record call contract custom",
     "inplace": f"{CORE} record",
     "differentiate": CORE,

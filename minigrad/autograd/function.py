@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..contract import Watch, line_of, switch
-from ..engine import Node, mode, no_grad, tick
+from ..engine import Node, mode, tick
 from ..errors import GradientError
 from ..inplace import check_in_place, replace
 from ..tensor import Tensor, edge_of, wrap
@@ -144,7 +144,7 @@ class Function:
         ctx = FunctionCtx()
         places = tuple([i for i, a in enumerate(args) if isinstance(a, Tensor)])
         given = [args[i] for i in places]
-        recording = mode.recording
+        recording, trace = mode.recording, mode.trace
         edges = tuple([edge_of(t) for t in given])
         ctx.needs_input_grad = tuple([isinstance(a, Tensor) and a._rg for a in args])
         wants = recording and any(ctx.needs_input_grad)
@@ -154,7 +154,7 @@ class Function:
             key = tuple([t._data.shape for t in given])
             if key not in cls._watch.seen:
                 copies = cls._watch.copies(key, [t._data for t in given])
-        mode.recording = False
+        mode.recording, mode.trace = False, None
         try:
             if cls._split:
                 result = cls._forward(*args)
@@ -162,7 +162,7 @@ class Function:
             else:
                 result = cls._forward(ctx, *args)
         finally:
-            mode.recording = recording
+            mode.recording, mode.trace = recording, trace
         outputs = list(result) if isinstance(result, tuple) else [result]
         _check_inputs(cls, ctx, places, given, before, copies, outputs)
         for t in ctx._dirty:
@@ -170,7 +170,7 @@ class Function:
                 check_in_place(t, cls.__name__)
             t._node, t._rg = next((b[0], b[1]) for b, x in zip(before, given) if x is t)
         fresh = [_own(o, given, ctx._dirty) for o in outputs]
-        node = _attach(cls, ctx, args, places, edges, outputs, fresh) if wants else None
+        node = _attach(cls, ctx, args, given, places, edges, outputs, fresh) if wants else None
         for i, o in enumerate(outputs) if ctx._dirty else ():
             if _is_any(o, ctx._dirty):
                 replace(o, fresh[i], cls.__name__)
@@ -256,6 +256,7 @@ def _attach(
     cls: type[Function],
     ctx: FunctionCtx,
     args: tuple[Any, ...],
+    given: Sequence[Tensor],
     places: tuple[int, ...],
     edges: tuple[Any, ...],
     outputs: Sequence[Any],
@@ -267,7 +268,7 @@ def _attach(
         got = ", ".join(type(o).__name__ for o in fresh)
         hint = " Return a tuple." if got == "list" else ""
         raise TypeError(f"{cls.__name__}: forward must return Tensors; got {got}.{hint}")
-    _check_attributes(cls, ctx, outputs)
+    made = _check_attributes(cls, ctx, outputs, given)
     node = FunctionNode.__new__(FunctionNode)
     single = len(fresh) == 1
     shapes = tuple([o._data.shape if isinstance(o, Tensor) else () for o in fresh])
@@ -281,7 +282,7 @@ def _attach(
         ]
     )
     node.cls, node.ctx, node.count, node.places = cls, ctx, len(args), places
-    node.saved, node.released = (), False
+    node.made, node.saved, node.released = made, (), False
     ctx._node = weakref.ref(node)
     for i, o in enumerate(fresh):
         if node.live[i]:
@@ -289,18 +290,27 @@ def _attach(
     return node
 
 
-def _check_attributes(cls: type[Function], ctx: FunctionCtx, outputs: Sequence[Any]) -> None:
-    """Refuse an output kept as an attribute: output -> node -> ctx -> output is never freed."""
+def _check_attributes(
+    cls: type[Function], ctx: FunctionCtx, outputs: Sequence[Any], given: Sequence[Tensor]
+) -> tuple[str, ...]:
+    """Names of the attributes that hold tensors or arrays other than inputs.
+
+    Refuse an output kept as an attribute: output -> node -> ctx -> output is never freed.
+    """
+    made = []
     for name, value in ctx.__dict__.items():
         if name.startswith("_"):
             continue
         for t in value if isinstance(value, (tuple, list)) else (value,):
+            if isinstance(t, (Tensor, np.ndarray)) and not _is_any(t, given):
+                made.append(name)
             if isinstance(t, Tensor) and _is_any(t, outputs) and t._node is None:
                 raise GradientError(
                     f"{cls.__name__}: ctx.{name} holds an output of forward: a reference cycle "
                     "that keeps the graph alive, and changes in place go unnoticed. Write "
                     "ctx.save_for_backward(y), and (y,) = ctx.saved_tensors in backward."
                 )
+    return tuple(made)
 
 
 def _is_any(t: Any, values: Sequence[Any]) -> bool:
@@ -312,15 +322,22 @@ def once_differentiable(fn: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(fn)
     def backward(ctx: Any, *grads: Any) -> Any:
-        with no_grad():
+        recording, trace = mode.recording, mode.trace
+        mode.recording, mode.trace = False, None
+        try:
             result = fn(ctx, *grads)
-        if not mode.recording:
+        finally:
+            mode.recording, mode.trace = recording, trace
+        if not recording:
             return result
+        if trace is not None:
+            trace.left = ""  # the mark says more
         node = None if ctx._node is None else ctx._node()
         edges = tuple(edge_of(t) for t in grads if isinstance(t, Tensor))
         edges += () if node is None else node.inputs
         parts = result if isinstance(result, tuple) else (result,)
-        marked = tuple(_Once.mark(r, edges) for r in parts)
+        name = "" if node is None else f"{node.name()}: "
+        marked = tuple(_Once.mark(r, edges, name) for r in parts)
         return marked if isinstance(result, tuple) else marked[0]
 
     return backward
@@ -329,19 +346,23 @@ def once_differentiable(fn: Callable[..., Any]) -> Callable[..., Any]:
 class _Once(Node):
     """Stands behind a gradient that must not be differentiated again."""
 
-    __slots__ = ()
+    __slots__ = ("of",)
+
+    of: str  # whose gradient it is
 
     @staticmethod
-    def mark(value: Any, edges: tuple[Any, ...]) -> Any:
+    def mark(value: Any, edges: tuple[Any, ...], of: str) -> Any:
         """`value`, such that differentiating it raises."""
         if not isinstance(value, Tensor) or not any(e is not None for e in edges):
             return value
         out = wrap(value._data)
-        out._node, out._rg = _Once(edges, value._data.shape, value._data.dtype), True
+        node = _Once(edges, value._data.shape, value._data.dtype)
+        node.of = of
+        out._node, out._rg = node, True
         return out
 
     def pullback(self, g: Any, wanted: tuple[bool, ...] | None) -> Sequence[Any]:
         raise GradientError(
-            "once_differentiable: trying to differentiate twice a function that was marked with "
+            f"{self.of}trying to differentiate twice a function that was marked with "
             "@once_differentiable. Remove the mark and write backward with minigrad's functions."
         )

@@ -17,7 +17,7 @@ import numpy as np
 from ..errors import GradientError, ShapeError
 from . import checks, keeping, precise
 from .cases import Case
-from .explain import CheckError, KinkWarning, Report
+from .explain import CheckError, KinkWarning, Report, kind_of
 from .gradcheck import examine, examine_second
 from .shrink import code, smallest
 
@@ -243,20 +243,6 @@ def _seen(report: Report) -> str:
     return "".join([f"\n# {row}" for row in rows if row.startswith("index (")][:1])
 
 
-def _kind_of(message: str) -> str:
-    """Which promise a contract check of the engine found broken."""
-    for words, kind in [
-        ("change", "mutated input"),
-        (" is nan ", "non-finite"),
-        ("inf ", "non-finite"),
-        ("must have its shape", "shape"),
-        ("dtype", "dtype"),
-    ]:
-        if words in message:
-            return kind
-    return "error"
-
-
 def _one(kind: str, check: Any, fn: Any, case: Case, args: Any, kwargs: Any, name: str) -> Report:
     """What one check finds, in the form of a report."""
     report = Report(name)
@@ -267,7 +253,7 @@ def _one(kind: str, check: Any, fn: Any, case: Case, args: Any, kwargs: Any, nam
     except ShapeError as e:
         report.add("shape", str(e))
     except GradientError as e:
-        report.add(_kind_of(str(e)), str(e))
+        report.add(kind_of(e), str(e))
     except Exception as e:
         report.add("error", f"{type(e).__name__}: {e}")
     else:

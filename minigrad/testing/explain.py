@@ -15,6 +15,7 @@ __all__ = [
     "KinkWarning",
     "Report",
     "guess",
+    "kind_of",
     "wrong_gradient",
 ]
 
@@ -83,6 +84,23 @@ class Report:
             f"{more}. Draw inputs away from it (minigrad.testing.strategies.arrays has away_from= "
             "and distinct=)."
         )
+
+
+def kind_of(error: Exception) -> str:
+    """Which promise a rule broke, given what the engine said about it."""
+    for words, kind in [
+        ("differentiated again", "wrong rule"),
+        ("differentiate twice", "wrong rule"),
+        ("has no gradient rule", "wrong rule"),
+        ("change", "mutated input"),
+        (" is nan ", "non-finite"),
+        ("inf ", "non-finite"),
+        ("must have its shape", "shape"),
+        ("dtype", "dtype"),
+    ]:
+        if words in str(error):
+            return kind
+    return "error"
 
 
 def wrong_gradient(
