@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -91,6 +95,52 @@ def test_example_is_small_and_fails_when_pasted() -> None:
     assert "check_op(planted, [((np.array([[1.0]]),), {})])" in text
     with pytest.raises(CheckError):
         exec(text, {"planted": bug.make()})
+
+
+def test_example_imports_the_op_and_runs_as_it_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = tmp_path / "my_ops.py"
+    module.write_text(
+        "import minigrad, numpy as np\n"
+        "from minigrad.op import Array, op\n"
+        "@op\n"
+        "def cube(input: Array): return input**3\n"
+        "cube.gradient('input', lambda g, input: g * input**2)\n"
+        "class Cube(minigrad.autograd.Function):\n"
+        "    forward = staticmethod(lambda ctx, x: x**3)\n"
+        "    backward = staticmethod(lambda ctx, g: g)\n"
+        "def other(x): return x**2\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    import my_ops  # type: ignore[import-not-found]
+
+    monkeypatch.setenv("PYTHONPATH", f"{Path(mg.__file__).parents[1]}:{tmp_path}")
+    for fn, how, text in (
+        (my_ops.cube, {"order": 1}, "from my_ops import cube\n\ncheck_op(cube, [((np.array([["),
+        (my_ops.Cube.apply, {}, "from my_ops import Cube\n\ncheck_op(Cube.apply, "),
+        (my_ops.cube, {"reference": my_ops.other}, "import other\n\ncheck_op(cube, "),
+    ):
+        report = check_op(fn, A, raise_exception=False, **how)
+        assert text in report.example, report.example
+        run = subprocess.run([sys.executable, "-c", report.example], capture_output=True, text=True)
+        kind = report.findings[0].kind
+        assert run.returncode == 1 and f"CheckError: {report.name}: {kind}: " in run.stderr, run
+
+
+def test_example_says_where_an_op_without_a_module_is_made() -> None:
+    def local(x: mg.Tensor) -> mg.Tensor:
+        return x.detach() * x
+
+    text = check_op(local, A, raise_exception=False).example
+    assert re.search(r"\n# local is in no module \(.*check_op.py:\d+\): paste this where", text)
+    text = check_op(lambda x: x.detach() * x, A, raise_exception=False).example
+    assert "\n# op is in no module (" in text and "check_op(op, " in text
+    text = check_op(lambda x: x * np.nan, A, raise_exception=False).example
+    assert "check_op(op, " in text
+    values = np.array([np.nan, 1.0])
+    text = check_op(lambda x: x * 1, values, reference=lambda x: x * 2, raise_exception=False)
+    assert "\nfrom numpy import inf, nan\n" in text.example
 
 
 def test_smallest_keeps_what_fails() -> None:

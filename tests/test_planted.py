@@ -41,7 +41,8 @@ def test_planted_bug_is_caught_and_guessed(name: str) -> None:
             check_op(bug.make(), [bug.sample])
     text = str(caught.value)
     assert bug.guess in text
-    assert "import numpy as np\nfrom minigrad.testing import check_op\n\ncheck_op(" in text
+    assert "import numpy as np\nfrom minigrad.testing import check_op\n# planted is in no " in text
+    assert "\n\ncheck_op(planted, " in text
 
 
 def test_planted_bugs_are_many_and_of_every_family() -> None:

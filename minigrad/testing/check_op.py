@@ -19,7 +19,7 @@ from . import checks, keeping, precise
 from .cases import Case
 from .explain import CheckError, KinkWarning, Report, kind_of
 from .gradcheck import examine, examine_second
-from .shrink import code, smallest
+from .shrink import code, name_of, smallest
 
 __all__ = ["check_op", "examine_op", "limited", "plain_sample"]
 
@@ -108,7 +108,7 @@ def check_op(
         random, keeps_dtype,
     )  # fmt: skip
     case = limited(case)
-    total = Report(f"check_op: {getattr(op, '__name__', type(op).__name__)}")
+    total = Report(f"check_op: {name_of(op)}")
     for sample in [samples] if isinstance(samples, np.ndarray) else samples:
         report = examine_op(op, case, *plain_sample(sample), linear is None, shrink)
         total.checked += report.checked
@@ -133,7 +133,7 @@ def examine_op(
     shrink: bool = False,
 ) -> Report:
     """The report of every check on one sample of a Case; nothing is raised."""
-    total = Report(f"check_op: {getattr(op, '__name__', type(op).__name__)}")
+    total = Report(f"check_op: {name_of(op)}")
     call = checks.Call(op, case, args, kwargs)
     with contextlib.suppress(GradientError):  # that is a finding; a sample it refuses is an error
         call(*call.given.tensors(call.given.cast(np.float64)))
@@ -261,6 +261,9 @@ def _one(kind: str, check: Any, fn: Any, case: Case, args: Any, kwargs: Any, nam
             report.checked, report.kinks = found.checked, found.kinks
             for f in found.findings:
                 text = f.message.split(f": {f.kind}: ", 1)[-1]
-                where = "second order: " if found.name == "gradgradcheck" else ""
-                report.add(f.kind, where + text)
+                if found.name == "gradgradcheck":
+                    text = f"second order: {text}"
+                    if "differentiated again" in text or "has no gradient rule" in text:
+                        text += "\nIf first gradients are enough, check them alone with order=1."
+                report.add(f.kind, text)
     return report
