@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..contract import Watch, line_of, switch
-from ..engine import Node, mode, tick
+from ..engine import Node, Output, mode, tick
 from ..errors import GradientError
 from ..inplace import check_in_place, replace
 from ..tensor import Tensor, edge_of, wrap
@@ -28,12 +28,17 @@ __all__ = ["Function", "FunctionCtx", "once_differentiable"]
 class FunctionCtx:
     """What `forward` leaves for `backward`; any attribute may be set on it."""
 
-    needs_input_grad: tuple[bool, ...] = ()
-    _saved: tuple[Any, ...] | None = None
-    _node: weakref.ref[FunctionNode] | None = None  # the node holds the context
+    __slots__ = ("__dict__", "_node", "_saved", "needs_input_grad")
+
+    # few contexts change these
     _not_differentiable: tuple[Tensor, ...] = ()
     _dirty: tuple[Tensor, ...] = ()
     _materialize = True
+
+    def __init__(self, needs_input_grad: tuple[bool, ...] = ()) -> None:
+        self.needs_input_grad = needs_input_grad
+        self._saved: tuple[Any, ...] | None = None
+        self._node: weakref.ref[FunctionNode] | None = None  # the node holds the context
 
     def save_for_backward(self, *tensors: Tensor | None) -> None:
         """Keep tensors for `backward`; a later in-place change of one is then noticed."""
@@ -141,14 +146,18 @@ class Function:
         """Run `forward` and record it. Keywords and defaults are for a split forward."""
         if kwargs or cls._split:
             args = _bound(cls, args, kwargs)
-        ctx = FunctionCtx()
-        places = tuple([i for i, a in enumerate(args) if isinstance(a, Tensor)])
-        given = [args[i] for i in places]
+        needs = [False] * len(args)
+        places, given, edges = [], [], []
+        for i, t in enumerate(args):
+            if isinstance(t, Tensor):
+                places.append(i)
+                given.append(t)
+                edges.append(edge_of(t))
+                needs[i] = t._rg
+        ctx = FunctionCtx(tuple(needs))
         recording, trace = mode.recording, mode.trace
-        edges = tuple([edge_of(t) for t in given])
-        ctx.needs_input_grad = tuple([isinstance(a, Tensor) and a._rg for a in args])
-        wants = recording and any(ctx.needs_input_grad)
-        before = [(t._node, t._rg, t._version) for t in given]
+        wants = recording and True in needs
+        versions = [t._version for t in given]
         copies = None
         if switch.on:
             key = tuple([t._data.shape for t in given])
@@ -164,21 +173,24 @@ class Function:
         finally:
             mode.recording, mode.trace = recording, trace
         outputs = list(result) if isinstance(result, tuple) else [result]
-        _check_inputs(cls, ctx, places, given, before, copies, outputs)
-        for t in ctx._dirty:
-            if wants:
-                check_in_place(t, cls.__name__)
-            t._node, t._rg = next((b[0], b[1]) for b, x in zip(before, given) if x is t)
-        fresh = [_own(o, given, ctx._dirty) for o in outputs]
-        node = _attach(cls, ctx, args, given, places, edges, outputs, fresh) if wants else None
-        for i, o in enumerate(outputs) if ctx._dirty else ():
-            if _is_any(o, ctx._dirty):
+        dirty = ctx._dirty
+        if dirty:
+            _check_dirty(cls, dirty, given, outputs, edges, wants)
+        if copies is not None or (switch.on and versions != [t._version for t in given]):
+            _check_inputs(cls, places, given, versions, copies, dirty)
+        fresh = [_own(o, given, dirty) for o in outputs]
+        node = None
+        if wants:
+            node = _attach(cls, ctx, len(args), given, tuple(places), tuple(edges), outputs, fresh)
+        for i, o in enumerate(outputs) if dirty else ():
+            if _is_any(o, dirty):
                 replace(o, fresh[i], cls.__name__)
                 fresh[i] = o
-        if node is not None:
-            saved = ctx._saved or ()
-            node.saved = tuple([None if t is None else Saved(t, outputs, given) for t in saved])
-            ctx._saved, ctx._dirty, ctx._not_differentiable = None, (), ()
+        if node is not None and ctx._saved:
+            node.saved = [None if t is None else Saved(t, outputs, given) for t in ctx._saved]
+            ctx._saved = None
+        if node is not None and (dirty or ctx._not_differentiable):
+            ctx._dirty = ctx._not_differentiable = ()  # else a cycle through the outputs
         return tuple(fresh) if isinstance(result, tuple) else fresh[0]
 
 
@@ -209,28 +221,40 @@ def _bound(cls: type[Function], args: tuple[Any, ...], kwargs: dict[str, Any]) -
     return bound.args
 
 
-def _check_inputs(
+def _check_dirty(
     cls: type[Function],
-    ctx: FunctionCtx,
-    places: Sequence[int],
+    dirty: Sequence[Tensor],
     given: Sequence[Tensor],
-    before: Sequence[tuple[Any, bool, int]],
-    copies: list[Any] | None,
     outputs: Sequence[Any],
+    edges: Sequence[Any],
+    wants: bool,
 ) -> None:
-    """What forward did to its inputs must be what it said with `mark_dirty`."""
-    for t in ctx._dirty:
+    """What is given to mark_dirty must be inputs and outputs; give them back their old places."""
+    for t in dirty:
         if not _is_any(t, given) or not _is_any(t, outputs):
             what = "an input" if not _is_any(t, given) else "returned as an output too"
             raise GradientError(
                 f"{cls.__name__}: what is given to mark_dirty must be {what}; got a tensor of "
                 f"shape {t._data.shape}. Write x.add_(1); ctx.mark_dirty(x); return x."
             )
-    if not switch.on:
-        return
+        if wants:
+            check_in_place(t, cls.__name__)
+        edge = next(e for e, x in zip(edges, given) if x is t)
+        t._node, t._rg = None if edge is t else edge, edge is not None
+
+
+def _check_inputs(
+    cls: type[Function],
+    places: Sequence[int],
+    given: Sequence[Tensor],
+    versions: Sequence[int],
+    copies: list[Any] | None,
+    dirty: Sequence[Tensor],
+) -> None:
+    """What forward did to its inputs must be what it said with `mark_dirty`."""
     for k, (i, t) in enumerate(zip(places, given)):
-        changed = t._version != before[k][2]
-        if (not changed and copies is None) or _is_any(t, ctx._dirty):
+        changed = t._version != versions[k]
+        if (not changed and copies is None) or _is_any(t, dirty):
             continue
         if copies is not None and not changed:
             changed = cls._watch.restored([t._data], [copies[k]]) is not None
@@ -246,16 +270,20 @@ def _own(out: Any, given: Sequence[Tensor], dirty: Sequence[Tensor]) -> Any:
     """An output with a buffer of its own, so that in-place changes of it stay its own affair."""
     if not isinstance(out, Tensor):
         return out
-    shared = any([np.may_share_memory(out._data, t._data) for t in given])
+    a = out._data
+    if a.base is None:
+        shared = any([a is t._data or a is t._data.base for t in given])
+    else:
+        shared = any([np.may_share_memory(a, t._data) for t in given])
     if shared and not _is_any(out, dirty):
-        return wrap(out._data.copy())
-    return wrap(out._data) if out._rg or out._node is not None or shared else out
+        return wrap(a.copy())
+    return wrap(a) if out._rg or out._node is not None or shared else out
 
 
 def _attach(
     cls: type[Function],
     ctx: FunctionCtx,
-    args: tuple[Any, ...],
+    count: int,
     given: Sequence[Tensor],
     places: tuple[int, ...],
     edges: tuple[Any, ...],
@@ -263,31 +291,33 @@ def _attach(
     fresh: Sequence[Any],
 ) -> FunctionNode:
     """Record the call: make its node and point the outputs at it."""
-    tensors = [o for o in fresh if isinstance(o, Tensor)]
-    if not tensors:
+    if not any([isinstance(o, Tensor) for o in fresh]):
         got = ", ".join(type(o).__name__ for o in fresh)
         hint = " Return a tuple." if got == "list" else ""
         raise TypeError(f"{cls.__name__}: forward must return Tensors; got {got}.{hint}")
-    made = _check_attributes(cls, ctx, outputs, given)
-    node = FunctionNode.__new__(FunctionNode)
-    single = len(fresh) == 1
-    shapes = tuple([o._data.shape if isinstance(o, Tensor) else () for o in fresh])
-    kinds = tuple([o._data.dtype if isinstance(o, Tensor) else None for o in fresh])
+    node = _new_node(FunctionNode)
     node.seq, node.inputs = tick(), edges
+    node.cls, node.ctx, node.count, node.places = cls, ctx, count, places
+    node.made = _check_attributes(cls, ctx, outputs, given) if ctx.__dict__ else ()
+    node.saved, node.released = (), False
+    shapes, kinds, live = [], [], []
+    for o, was in zip(fresh, outputs):
+        a = o._data if isinstance(o, Tensor) else None
+        shapes.append(() if a is None else a.shape)
+        kinds.append(None if a is None else a.dtype)
+        constant = ctx._not_differentiable and _is_any(was, ctx._not_differentiable)
+        live.append(a is not None and a.dtype.kind == "f" and not constant)
+    single = len(fresh) == 1
     node.shape, node.dtype = (shapes[0], kinds[0]) if single else (shapes, kinds)
-    node.live = tuple(
-        [
-            d is not None and d.kind == "f" and not _is_any(was, ctx._not_differentiable)
-            for d, was in zip(kinds, outputs)
-        ]
-    )
-    node.cls, node.ctx, node.count, node.places = cls, ctx, len(args), places
-    node.made, node.saved, node.released = made, (), False
+    node.live = live
     ctx._node = weakref.ref(node)
     for i, o in enumerate(fresh):
-        if node.live[i]:
-            o._node, o._rg = node.edge(i, o._data), True
+        if live[i]:
+            o._node, o._rg = node if single else Output(node, i, shapes[i], kinds[i]), True
     return node
+
+
+_new_node = FunctionNode.__new__
 
 
 def _check_attributes(

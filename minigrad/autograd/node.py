@@ -22,11 +22,16 @@ class Saved:
     __slots__ = ("cell", "index", "made", "value", "version")
 
     def __init__(self, t: Tensor, outputs: Sequence[Any], given: Sequence[Tensor]) -> None:
-        self.index = next((i for i, o in enumerate(outputs) if o is t), None)
-        if self.index is not None and t._node is None and any(t is x for x in given):
-            self.index = None  # an input that was returned as it is
-        self.made = self.index is None and not t._rg and all(t is not x for x in given)
-        self.value: Tensor | np.ndarray = t if self.index is None else t._data
+        is_input = any([t is x for x in given])
+        index = None
+        for i, o in enumerate(outputs):
+            if o is t:
+                index = i
+                break
+        if is_input and t._node is None:
+            index = None  # an input that was returned as it is
+        self.index, self.made = index, index is None and not is_input and not t._rg
+        self.value: Tensor | np.ndarray = t if index is None else t._data
         self.cell = t._share_cell()
         self.version = self.cell.version
 
@@ -40,10 +45,10 @@ class FunctionNode(Node):
     ctx: Any
     count: int  # arguments of forward
     places: tuple[int, ...]  # which of them are tensors
-    live: tuple[bool, ...]  # which outputs carry gradients
+    live: Sequence[bool]  # which outputs carry gradients
     made: tuple[str, ...]  # attributes of ctx that hold tensors other than inputs
     released: bool
-    saved: tuple[Saved | None, ...]
+    saved: Sequence[Saved | None]
 
     def name(self) -> str:
         return f"{self.cls.__name__}Backward"
