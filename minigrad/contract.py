@@ -22,7 +22,7 @@ import numpy as np
 from .engine import mode
 from .tensor import Tensor
 
-__all__ = ["Watch", "code_of", "line_of", "set_contract_checks", "switch"]
+__all__ = ["SMALL", "Watch", "code_of", "line_of", "set_contract_checks", "switch"]
 
 SMALL = 1024  # elements that are always looked at: 0.4 us
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy import ndarray as Array
 
-from .contract import Watch, line_of, switch
+from .contract import SMALL, Watch, line_of, switch
 from .engine import mode
 from .errors import GradientError
 from .record import OpNode
@@ -192,6 +193,11 @@ class CustomNode(OpNode):
         """What the rules return for `g`, held to the contract."""
         plan, inputs, kept = self.plan, self.inputs, self.kept
         op = plan.op
+        on, cotangents = switch.on, g if g.__class__ is tuple else (g,)
+        before = [0] * len(cotangents)
+        for t in cotangents:
+            if t._cell is not None:  # few have one: only what may be changed from outside
+                before = [t._version for t in cotangents]
         grads: list[Any] = [None] * len(inputs)
         for rule in plan.rules:
             if wanted is not None and not op.variadic and not any([wanted[i] for i in rule.inputs]):
@@ -206,14 +212,13 @@ class CustomNode(OpNode):
             ]
             if trace is not None:
                 trace.left = ""
-            if not switch.on:
+            if not on:
                 back = rule.fn(g, *args)
-            elif self.shape in rule.watch.seen and not op.several:
-                cell = g._cell
-                version = 0 if cell is None else cell.version
+            elif self.shape in rule.watch.seen:
                 back = rule.fn(g, *args)
-                if g._cell is not cell or (cell is not None and cell.version != version):
-                    self._check_changed(rule, (g,), (version,), None)
+                for t in cotangents:
+                    if t._cell is not None:
+                        self._check_changed(rule, cotangents, before, None)
             else:
                 back = self._watched(rule, g, args)
             if op.variadic or rule.joint:
@@ -236,7 +241,8 @@ class CustomNode(OpNode):
                     a = gi._data
                 if a.dtype is not like.dtype and a.dtype != like.dtype:
                     gi = self._cast(rule, i, gi, like.dtype, g)
-                if switch.on and op.watch.suspect(a):
+                odd = on and (a.size > SMALL or not isfinite((v := a.ravel()).dot(v)))
+                if odd and op.watch.suspect(a):
                     bad = op.watch.non_finite(a, (g, args))
                     if bad is not None:
                         self._non_finite(rule, i, a, bad)
