@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 from numpy import ndarray as Array
@@ -23,7 +23,7 @@ from .trace import Trace, is_zero_for_others, varied
 if TYPE_CHECKING:
     from .op import Op
 
-__all__ = ["CustomNode", "Guard", "refuse"]
+__all__ = ["CustomNode", "Guard", "is_array", "is_list", "refuse", "refuse_rule", "written"]
 
 
 def refuse(op: Op) -> None:
@@ -35,10 +35,10 @@ def refuse(op: Op) -> None:
                 f"{name}: parameters must be named; got *{p.name}. For any number of tensors take "
                 f"one list, as in def {name}({p.name}: Sequence[Array])."
             )
-        if not op.variadic and p.name in op.inputs and "Sequence" in str(p.annotation):
+        if not op.variadic and p.name in op.inputs and is_list(p.annotation):
             raise TypeError(
-                f"{name}: an input annotated Sequence[Array] must be the only one; got inputs "
-                f"{', '.join(op.inputs)}. Put all tensors into the one list."
+                f"{name}: an input that is a list (Sequence[Array]) must be the only one; got "
+                f"inputs {', '.join(op.inputs)}. Put all tensors into the one list."
             )
     if op.promote not in (None, "arithmetic", "float"):
         raise TypeError(f"{name}: promote must be 'arithmetic' or 'float'; got {op.promote!r}.")
@@ -53,6 +53,33 @@ def refuse(op: Op) -> None:
             f"{name}: constant must name inputs or outputs ({', '.join((*op.inputs, *op.outputs))})"
             f"; got {', '.join(unknown)}."
         )
+
+
+def refuse_rule(op: Op, rule: Any, name: str | None) -> NoReturn:
+    """Raise because a rule asks for `name`, which nobody knows, or for nothing at all."""
+    known = [*op.inputs, *op.outputs, *op.settings, *op.byproducts, "y", "needs"]
+    got = "no parameters" if name is None else repr(name)
+    raise TypeError(
+        f"{op.name}: a rule takes the cotangent g, and then may name the inputs (or "
+        f"<input>_shape), outputs, settings ({', '.join(dict.fromkeys(known))}); got {got}. The "
+        f"rule stands at {line_of(rule)}."
+    )
+
+
+def is_array(annotation: Any) -> bool:
+    """Whether a parameter is an input; annotations are strings or, without the import, types."""
+    return "Array" in str(annotation) or "ndarray" in str(annotation)
+
+
+def is_list(annotation: Any) -> bool:
+    """Whether a parameter annotated like this is a list of inputs."""
+    return any(word in str(annotation) for word in ("Sequence[", "ist[", "uple["))
+
+
+def written(annotation: Any) -> str:
+    """An annotation as it stands in the code, with or without `from __future__ import`."""
+    plain = isinstance(annotation, type) and not hasattr(annotation, "__args__")
+    return annotation.__name__ if plain else str(annotation)
 
 
 class Guard:
@@ -237,7 +264,7 @@ class CustomNode(OpNode):
                     gi = self._closed(trace, rule, i, nth, gi, g, args)
                 a, like = gi._data, edge._data if isinstance(edge, Tensor) else edge
                 if a.shape != like.shape:
-                    gi = self._unbroadcast(gi, i, edge)
+                    gi = self._unbroadcast(gi, i, edge, f"The rule stands at {line_of(rule.fn)}")
                     a = gi._data
                 if a.dtype is not like.dtype and a.dtype != like.dtype:
                     gi = self._cast(rule, i, gi, like.dtype, g)

@@ -27,7 +27,7 @@ from numpy import ndarray as Array
 from .call import elementwise, general
 from .complaints import dress, of_call, taught
 from .contract import Watch, line_of
-from .custom import CustomNode, Guard, refuse
+from .custom import CustomNode, Guard, is_array, is_list, refuse, refuse_rule, written
 from .record import OpNode
 from .tensor import Tensor
 
@@ -65,7 +65,10 @@ class _Rule:
         self.inputs = tuple(op.inputs.index(name) for name in inputs)
         self.joint = len(inputs) > 1
         self.fetch: list[tuple[str, int]] = []
-        for name in list(inspect.signature(fn).parameters)[1:]:
+        names = list(inspect.signature(fn).parameters)
+        if not names:
+            refuse_rule(op, fn, None)
+        for name in names[1:]:
             if name in op.inputs:
                 self.fetch.append(("inputs" if op.variadic else "input", op.inputs.index(name)))
             elif name in op.outputs:
@@ -81,11 +84,7 @@ class _Rule:
             elif name == "needs":
                 self.fetch.append(("needs", 0))
             else:
-                known = [*op.inputs, *op.outputs, *op.settings, *op.byproducts, "y", "needs"]
-                raise TypeError(
-                    f"{op.name}: a rule may name the inputs (or <input>_shape), outputs, settings "
-                    f"({', '.join(known)}) after g; got {name!r}. The rule stands at {line_of(fn)}."
-                )
+                refuse_rule(op, fn, name)
 
 
 class Plan:
@@ -130,12 +129,12 @@ class Op:
         self.signature = inspect.signature(forward)
         parameters = self.signature.parameters.values()
         self.parameters = tuple(p.name for p in parameters)
-        marked = [p for p in parameters if _is_array(p.annotation)]
+        marked = [p for p in parameters if is_array(p.annotation)]
         self.inputs = tuple(p.name for p in marked)
         self.optional = tuple(p.default is None for p in marked)
-        self.variadic = len(marked) == 1 and "Sequence" in str(marked[0].annotation)
+        self.variadic = len(marked) == 1 and is_list(marked[0].annotation)
         self.settings = tuple(p for p in self.parameters if p not in self.inputs)
-        kinds = [str(self.signature.parameters[p].annotation) for p in self.settings]
+        kinds = [written(self.signature.parameters[p].annotation) for p in self.settings]
         self.numbers = tuple(  # settings that must be a number: place, whole, may be None
             (i, kind.startswith("int"), kind.endswith("None"))
             for i, kind in enumerate(kinds)
@@ -201,7 +200,12 @@ class Op:
             self.signature.bind(*args, **kwargs)  # raises Python's own message
         for key, value in kwargs.items():
             key = _ALIASES.get(key, key) if key not in self.parameters else key
-            i = self.parameters.index(key) if key in self.parameters else -1
+            if key not in self.parameters:
+                raise TypeError(
+                    f"{self.name}: got an unexpected keyword argument {key!r}; its parameters are "
+                    f"{', '.join(self.parameters)}."
+                )
+            i = self.parameters.index(key)
             if i < len(args):
                 self.signature.bind(*args, **kwargs)
             values[i] = value
@@ -211,11 +215,6 @@ class Op:
             except TypeError as e:
                 raise TypeError(f"{self.name}: {e}.") from None
         return values
-
-
-def _is_array(annotation: Any) -> bool:
-    """Whether a parameter is an input; annotations are strings or, without the import, types."""
-    return "Array" in str(annotation) or "ndarray" in str(annotation)
 
 
 def _in_order(forward: Callable[..., Any], order: list[int], op: Op) -> Callable[..., Any]:

@@ -178,7 +178,7 @@ class OpNode(Node):
                 "(x = x + 1 for x += 1), or make the change before the forward pass."
             )
 
-    def _unbroadcast(self, g: Tensor, i: int, edge: Any) -> Tensor:
+    def _unbroadcast(self, g: Tensor, i: int, edge: Any, where: str = "") -> Tensor:
         """Sum `g` over the dims along which input `i` was broadcast."""
         shape = tuple(edge.shape)
         extra = g._data.ndim - len(shape)
@@ -195,7 +195,7 @@ class OpNode(Node):
         name = self.op.inputs[0] + f"[{i}]" if self.op.variadic else self.op.inputs[i]
         raise GradientError(
             f"{self.op.name}: the gradient of {name!r} must have its shape {shape}; the rule "
-            f"returned {tuple(g._data.shape)}. The op stands at {self.op.where}."
+            f"returned {tuple(g._data.shape)}. {where or f'The op stands at {self.op.where}'}."
         )
 
 

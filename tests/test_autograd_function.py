@@ -398,6 +398,24 @@ def test_input_changed_without_mark_dirty_is_an_error(raw: bool) -> None:
         _square(forward=forward).apply(x)
 
 
+def test_misuse_of_ctx_shows_the_right_code() -> None:
+    def assigns(ctx: Any, x: mg.Tensor) -> mg.Tensor:
+        ctx.saved_tensors = (x,)
+        return x * x
+
+    def marks(ctx: Any, x: mg.Tensor) -> mg.Tensor:
+        ctx.mark_non_differentiable(x > 0)
+        return x * x
+
+    for forward, text in (
+        (assigns, r"Write ctx\.save_for_backward\(x, y\) in forward"),
+        (marks, r"Square: .*must be an output; .*Write ctx\.mark_non_differentiable\(index\)"),
+        (lambda ctx, x: x.numpy() * 2, r"Square: .*got ndarray\. Return minigrad\.from_numpy"),
+    ):
+        with pytest.raises((RuntimeError, TypeError), match=text):
+            _square(forward=forward).apply(leaf(1.0))
+
+
 def test_dirty_tensor_must_be_an_input_and_an_output() -> None:
     def forgets(ctx: Any, x: mg.Tensor) -> mg.Tensor:
         x.mul_(2)

@@ -271,3 +271,22 @@ def test_neural_ops_pass_with_all_their_inputs() -> None:
     assert check_op(F.conv2d, [(x, w, b), ((x, w, b), {"stride": 2, "padding": 1})]).ok
     assert check_op(F.cross_entropy, [(A, np.array([1, 0, 3]))]).ok
     assert check_op(F.dropout, [(A, 0.5)], random=True).ok
+
+
+def test_float32_value_that_went_another_way_is_found_without_a_reference() -> None:
+    def cancels(x: np.ndarray) -> np.ndarray:
+        return (x + 1e6) - 1e6 if x.dtype == np.float32 else x * 1.0
+
+    with pytest.raises(CheckError, match="precision: float32 output 0: off by"):
+        check_op(unary(cancels, lambda g: g), A)
+
+
+def test_guesses_at_terms_by_exp_of_an_output_and_at_borders_of_large_inputs() -> None:
+    def log_softmax(x: np.ndarray) -> np.ndarray:
+        return x - np.log(np.exp(x).sum(1, keepdims=True))
+
+    with pytest.raises(CheckError, match=r"averages over dim 1, times exp\(output 0\), is missing"):
+        check_op(unary(log_softmax, lambda g: g), A)
+    rule = lambda g, input: F.pad((2 * g * input)[:, 1:], (1, 0))  # noqa: E731
+    with pytest.raises(CheckError, match=r"only the border of dim 1 is wrong"):
+        check_op(unary(np.square, rule), array(20, 40), shrink=False)

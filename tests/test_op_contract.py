@@ -129,6 +129,24 @@ def test_scalar_of_a_kernel_takes_the_dtype_of_the_inputs() -> None:
     assert total(mg.ones(3)).dtype == mg.float32
 
 
+def test_lists_of_inputs_and_numbers_are_known_however_they_are_annotated() -> None:
+    def total(xs: Any, power: Any = 1) -> Any:
+        return sum(x**power for x in xs)
+
+    for kind in ("Sequence[Array]", "list[Array]", list[Array], tuple[Array, ...]):
+        for number in ("int", int):
+            total.__annotations__ = {"xs": kind, "power": number}
+            summed = op(total)
+            summed.gradient("xs", lambda g, xs: [g] * len(xs))
+            x, y = leaf(1.0), leaf(2.0)
+            summed([x, y]).backward()
+            assert x.grad.item() == y.grad.item() == 1.0
+            with pytest.raises(TypeError, match=r"total: power must be an int; got power 2\.5"):
+                summed([x, y], 2.5)
+            with pytest.raises(TypeError, match=r"total: .* 'powr'; .* are xs, power\."):
+                summed([x, y], powr=2)
+
+
 def test_declarations_that_mean_nothing_are_refused() -> None:
     def starred(*tensors: Array) -> Any: ...
     def mixed(tensors: Sequence[Array], weight: Array) -> Any: ...
@@ -148,6 +166,10 @@ def test_declarations_that_mean_nothing_are_refused() -> None:
     square = declared(lambda g, input: g * 2 * input)
     with pytest.raises(TypeError, match=r"square: has a gradient rule for input 'input' already"):
         square.gradient("input", lambda g: g)
+    with pytest.raises(TypeError, match=r"square: a rule takes the cot.*got no param.*py:\d+"):
+        declared(lambda: None)
+    with pytest.raises(TypeError, match=r"\(input, y, needs\); got 'x'"):
+        declared(lambda g, x: g)
     for _ in range(2):  # a cell that is run again
         declared(lambda g: g, method="squared_twice", inplace="squared_twice_")
 
@@ -221,7 +243,7 @@ def test_output_never_shares_memory_with_an_input() -> None:
 @pytest.mark.parametrize(
     ("rule", "kind", "text"),
     [
-        (lambda g: g.sum(), RuntimeError, r"have its shape \(2,\); the rule returned \(\)"),
+        (lambda g: g.sum(), RuntimeError, r"shape \(2,\); the rule returned \(\)\. The rule"),
         (lambda g: 0.0, TypeError, r"must be a Tensor or None; got a float. Return None if"),
         (lambda g: g.detach().numpy(), TypeError, r"got a ndarray. Rules are written with ops"),
         (lambda g: g.int(), RuntimeError, r"have its dtype float64; the rule returned int32"),

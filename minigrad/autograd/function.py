@@ -20,63 +20,10 @@ from ..engine import Node, Output, mode, tick
 from ..errors import GradientError
 from ..inplace import check_in_place, replace
 from ..tensor import Tensor, edge_of, wrap
+from .context import FunctionCtx
 from .node import FunctionNode, Saved
 
 __all__ = ["Function", "FunctionCtx", "once_differentiable"]
-
-
-class FunctionCtx:
-    """What `forward` leaves for `backward`; any attribute may be set on it."""
-
-    __slots__ = ("__dict__", "_node", "_saved", "needs_input_grad")
-
-    # few contexts change these
-    _not_differentiable: tuple[Tensor, ...] = ()
-    _dirty: tuple[Tensor, ...] = ()
-    _materialize = True
-
-    def __init__(self, needs_input_grad: tuple[bool, ...] = ()) -> None:
-        self.needs_input_grad = needs_input_grad
-        self._saved: tuple[Any, ...] | None = None
-        self._node: weakref.ref[FunctionNode] | None = None  # the node holds the context
-
-    def save_for_backward(self, *tensors: Tensor | None) -> None:
-        """Keep tensors for `backward`; a later in-place change of one is then noticed."""
-        if self._saved is not None or self._node is not None:
-            raise GradientError(
-                "save_for_backward: may be called once, in forward or setup_context; a second call "
-                "would forget the first. Save all at once: ctx.save_for_backward(x, w, y)."
-            )
-        _check_tensors("save_for_backward", tensors, "Set other values as attributes: ctx.n = n.")
-        self._saved = tensors
-
-    @property
-    def saved_tensors(self) -> tuple[Any, ...]:
-        """What `save_for_backward` was given."""
-        node = None if self._node is None else self._node()
-        return self._saved or () if node is None else node.unpack()
-
-    def mark_non_differentiable(self, *outputs: Tensor) -> None:
-        """Outputs through which no gradient flows (indices, masks)."""
-        _check_tensors("mark_non_differentiable", outputs, "Give outputs of forward.")
-        self._not_differentiable = outputs
-
-    def mark_dirty(self, *inputs: Tensor) -> None:
-        """Inputs that `forward` changed in place; return them as outputs."""
-        _check_tensors("mark_dirty", inputs, "Give the inputs that forward changed.")
-        self._dirty = inputs
-
-    def set_materialize_grads(self, value: bool) -> None:
-        """False: `backward` gets None, not zeros, for outputs that were not used."""
-        self._materialize = value
-
-
-def _check_tensors(name: str, values: tuple[Any, ...], hint: str) -> None:
-    for i, t in enumerate(values):
-        if t is not None and not isinstance(t, Tensor):
-            raise TypeError(
-                f"{name}: takes Tensors or None; got {type(t).__name__} at place {i}. {hint}"
-            )
 
 
 class Function:
@@ -131,8 +78,10 @@ class Function:
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> Any:
         """Gradients of the arguments, given those of the outputs."""
+        node = None if ctx._node is None else ctx._node()
         raise NotImplementedError(
-            "Function: define backward(ctx, *grads) as a staticmethod; a gradient needed it."
+            f"{'Function' if node is None else node.cls.__name__}: define backward(ctx, *grads) as "
+            "a staticmethod; a gradient needed it."
         )
 
     def __init__(self) -> None:
@@ -293,8 +242,16 @@ def _attach(
     """Record the call: make its node and point the outputs at it."""
     if not any([isinstance(o, Tensor) for o in fresh]):
         got = ", ".join(type(o).__name__ for o in fresh)
-        hint = " Return a tuple." if got == "list" else ""
+        hints = {"list": " Return a tuple.", "ndarray": " Return minigrad.from_numpy(y)."}
+        hint = hints.get(got, "")
         raise TypeError(f"{cls.__name__}: forward must return Tensors; got {got}.{hint}")
+    for t in ctx._not_differentiable:
+        if not _is_any(t, outputs):
+            raise GradientError(
+                f"{cls.__name__}: what is given to mark_non_differentiable must be an output; got "
+                f"a tensor of shape {t._data.shape}. Write ctx.mark_non_differentiable(index); "
+                "return values, index."
+            )
     node = _new_node(FunctionNode)
     node.seq, node.inputs = tick(), edges
     node.cls, node.ctx, node.count, node.places = cls, ctx, count, places

@@ -202,7 +202,7 @@ def _steps(case: Case, guess_linear: bool) -> Iterator[tuple[str, Callable[..., 
     if not case.random:
         yield "layout", checks.check_layouts
         yield "broadcasting", precise.check_broadcasting
-        if case.grad and "float32" in case.dtypes:
+        if {"float32", "float64"} <= set(case.dtypes):
             yield "precision", checks.check_precision
     yield "memory", keeping.check_memory
 

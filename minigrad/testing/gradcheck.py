@@ -217,7 +217,13 @@ def examine(
             report.add(
                 "wrong rule",
                 wrong_gradient(
-                    label, t._data, compare.analytic, compare.numeric, compare.wrong, others
+                    label,
+                    t._data,
+                    compare.analytic,
+                    compare.numeric,
+                    compare.wrong,
+                    others,
+                    bool(compare.bent[compare.wrong].all()),
                 ),
             )
     return report
