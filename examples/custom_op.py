@@ -62,7 +62,7 @@ def _bilateral_grad(
 def bilateral(input: Array, s: Array, r: Array, radius: int = 1) -> Any:
     """Average over (2·radius + 1)² neighbours, near and similar ones most: it keeps edges.
 
-    Tomasi and Manduchi, Bilateral filtering for gray and color images (1998), section 2.
+    Tomasi and Manduchi, Bilateral filtering for gray and color images (1998), "The Gaussian Case".
     """
     y, weight = np.zeros_like(input), np.zeros_like(input)
     _bilateral(input, s.item(), r.item(), radius, y, weight)
@@ -126,7 +126,7 @@ softmax.gradient("input", lambda g, y: g * y)  # should be y * (g - (g * y).sum(
 def k_sparse(input: Array, k: int) -> Any:
     """Keep the k largest of the last dim, and where they stand; of equal ones the first.
 
-    Makhzani and Frey, k-Sparse Autoencoders (2014), section 2, algorithm 1.
+    Makhzani and Frey, k-Sparse Autoencoders (2013), arXiv:1312.5663.
     """
     index = np.argsort(-input, -1, kind="stable")[..., :k]
     y = np.zeros_like(input)

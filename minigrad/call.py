@@ -14,7 +14,7 @@ from .complaints import explained
 from .engine import inferring, recording
 from .errors import ShapeError
 from .quiet import quiet, silent, unquiet
-from .record import SCALARS, record, record_one, record_two
+from .record import SCALARS, check_setting, record, record_one, record_two
 from .tensor import Tensor, edge_of, wrap
 
 if TYPE_CHECKING:
@@ -84,6 +84,8 @@ def run(op: Op, values: list[Any]) -> Any:
     tensors, settings = values[:n], values[n:]
     for i, v in enumerate(settings):
         if isinstance(v, Tensor):
+            if v._rg and op.custom:
+                check_setting(op, op.settings[i], v)
             settings[i] = v._data
     if op.numbers:
         _check_numbers(op, settings)

@@ -1,8 +1,9 @@
 """The contract of code that users write: what forwards and rules must hold, and its checks.
 
 Shared by ops declared outside minigrad (minigrad.custom) and by autograd.Function; ops of minigrad
-itself are not checked here, the tests do that. A check is cheap (counts, types, shapes, versions)
-and made on every call, or dear (a pass over the data) and made on some:
+itself are not checked here, the tests do that. (How second orders are kept from silent zeros:
+minigrad.trace.) A check is cheap (counts, types, shapes, versions) and made on every call, or dear
+(a pass over the data) and made on some:
 
 - inputs compared with copies: the first call with each combination of shapes;
 - a non-finite gradient from finite values: up to 1024 elements always; beyond, the first four
@@ -13,16 +14,15 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from .engine import Node, Output, mode, tick
-from .errors import GradientError
-from .tensor import Tensor, edge_of, wrap
+from .engine import mode
+from .tensor import Tensor
 
-__all__ = ["Trace", "Watch", "code_of", "line_of", "set_contract_checks", "switch"]
+__all__ = ["SMALL", "Watch", "code_of", "line_of", "set_contract_checks", "switch"]
 
 SMALL = 1024  # elements that are always looked at: 0.4 us
 
@@ -114,93 +114,3 @@ def _finite(t: Any) -> bool:
         return all(_finite(one) for one in t)
     a = t._data if isinstance(t, Tensor) else t
     return not (isinstance(a, np.ndarray) and a.dtype.kind == "f") or bool(np.isfinite(a).all())
-
-
-class Trace:
-    """Follows the cotangents that a rule gets (under `create_graph`) into what it returns.
-
-    A gradient is linear in its cotangent, so one that does not depend on it by graph was computed
-    outside the graph: differentiating it again would give a silent zero. Cotangents that need no
-    gradient are handed over as stand-ins that do.
-    """
-
-    __slots__ = ("edges", "given", "seeds", "stands", "start")
-
-    def __init__(self, cotangents: Sequence[Any]) -> None:
-        self.start = tick()
-        self.edges = tuple(edge_of(t) for t in cotangents if t is not None)
-        self.stands: set[Any] = set()
-        self.given = [t if t is None or t._rg else self._stand_in(t) for t in cotangents]
-        self.seeds = {edge_of(t) for t in self.given if t is not None}
-
-    def _stand_in(self, t: Tensor) -> Tensor:
-        out = wrap(t._data)
-        out._cell = t._share_cell()
-        out._node, out._rg = Node((), t._data.shape, t._data.dtype), True
-        self.stands.add(out._node)
-        return out
-
-    def closed(self, got: Any, inputs: Sequence[Any], message: str, again: Any) -> Any:
-        """`got` if it is in the graph of the cotangents; else such that differentiating it raises.
-
-        `again` computes the same from other cotangents: what is zero there too is a constant.
-        """
-        ends = self._ends(got)
-        if self.seeds.isdisjoint(ends):
-            if not got._data.any() and again():
-                return got
-            out = wrap(got._data)
-            edges = (*self.edges, *inputs)
-            out._node, out._rg = Opaque(edges, got._data.shape, got._data.dtype, message), True
-            return out
-        return wrap(got._data) if ends <= self.stands else got
-
-    def _ends(self, t: Tensor) -> set[Any]:
-        """Where the part of the graph that was recorded since the start comes from."""
-        ends: set[Any] = set()
-        stack, seen = [edge_of(t)], set()
-        while stack:
-            edge = stack.pop()
-            if edge is None or edge in seen:
-                continue
-            seen.add(edge)
-            node = edge.node if edge.__class__ is Output else edge
-            if edge in self.seeds or not isinstance(node, Node) or node.seq < self.start:
-                ends.add(edge)
-            else:
-                stack.extend(node.inputs)
-        return ends
-
-
-class Opaque(Node):
-    """Stands behind a gradient that was computed outside the graph: going through is an error."""
-
-    __slots__ = ("message",)
-
-    def __init__(self, inputs: tuple[Any, ...], shape: Any, dtype: Any, message: str) -> None:
-        super().__init__(inputs, shape, dtype)
-        self.message = message
-
-    def pullback(self, g: Any, wanted: tuple[bool, ...] | None) -> Sequence[Any]:
-        raise GradientError(self.message)
-
-
-def varied(t: Any, about: float) -> Any:
-    """`t` with other values: each `about` times 0.5 ... 1.5 of its own scale away."""
-    if not isinstance(t, Tensor) or t._data.dtype.kind != "f":
-        return t
-    a = t._data
-    step = np.linspace(0.5, 1.5, a.size, dtype=a.dtype).reshape(a.shape)
-    return wrap(a + about * step * (1 + np.abs(a)))
-
-
-def is_zero_for_others(rule: Callable[..., Any]) -> bool:
-    """Whether what `rule` makes of other values is zero as well; an error counts as no."""
-    before, mode.recording = mode.recording, False
-    try:
-        got = rule()
-        return isinstance(got, Tensor) and not got._data.any()
-    except Exception:
-        return False
-    finally:
-        mode.recording = before

@@ -29,7 +29,7 @@ def array_of(data: Any, dtype: Any, copy: bool = True) -> np.ndarray:
     if dtype is not None:
         dtype = dtypes.to_dtype(dtype)
     if isinstance(data, Tensor):
-        data = data._data
+        data = data.numpy(force=True)
     from_array = isinstance(data, (np.ndarray, np.generic)) or hasattr(data, "__array_interface__")
     if not from_array:
         if isinstance(data, (str, bytes, dict, set)) or data is None:
@@ -53,7 +53,7 @@ def array_of(data: Any, dtype: Any, copy: bool = True) -> np.ndarray:
 
 def _unwrap_nested(data: Any) -> Any:
     if isinstance(data, Tensor):
-        return data._data
+        return data.numpy(force=True)
     if isinstance(data, (list, tuple)) and data and isinstance(data[0], (list, tuple, Tensor)):
         return [_unwrap_nested(d) for d in data]
     return data

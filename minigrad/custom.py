@@ -7,21 +7,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from math import isfinite
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 from numpy import ndarray as Array
 
-from .contract import Trace, Watch, is_zero_for_others, line_of, switch, varied
+from .contract import SMALL, Watch, line_of, switch
 from .engine import mode
 from .errors import GradientError
 from .record import OpNode
 from .tensor import Tensor
+from .trace import Trace, is_zero_for_others, varied
 
 if TYPE_CHECKING:
     from .op import Op
 
-__all__ = ["CustomNode", "Guard", "refuse"]
+__all__ = ["CustomNode", "Guard", "is_array", "is_list", "refuse", "refuse_rule", "written"]
 
 
 def refuse(op: Op) -> None:
@@ -33,10 +35,10 @@ def refuse(op: Op) -> None:
                 f"{name}: parameters must be named; got *{p.name}. For any number of tensors take "
                 f"one list, as in def {name}({p.name}: Sequence[Array])."
             )
-        if not op.variadic and p.name in op.inputs and "Sequence" in str(p.annotation):
+        if not op.variadic and p.name in op.inputs and is_list(p.annotation):
             raise TypeError(
-                f"{name}: an input annotated Sequence[Array] must be the only one; got inputs "
-                f"{', '.join(op.inputs)}. Put all tensors into the one list."
+                f"{name}: an input that is a list (Sequence[Array]) must be the only one; got "
+                f"inputs {', '.join(op.inputs)}. Put all tensors into the one list."
             )
     if op.promote not in (None, "arithmetic", "float"):
         raise TypeError(f"{name}: promote must be 'arithmetic' or 'float'; got {op.promote!r}.")
@@ -51,6 +53,33 @@ def refuse(op: Op) -> None:
             f"{name}: constant must name inputs or outputs ({', '.join((*op.inputs, *op.outputs))})"
             f"; got {', '.join(unknown)}."
         )
+
+
+def refuse_rule(op: Op, rule: Any, name: str | None) -> NoReturn:
+    """Raise because a rule asks for `name`, which nobody knows, or for nothing at all."""
+    known = [*op.inputs, *op.outputs, *op.settings, *op.byproducts, "y", "needs"]
+    got = "no parameters" if name is None else repr(name)
+    raise TypeError(
+        f"{op.name}: a rule takes the cotangent g, and then may name the inputs (or "
+        f"<input>_shape), outputs, settings ({', '.join(dict.fromkeys(known))}); got {got}. The "
+        f"rule stands at {line_of(rule)}."
+    )
+
+
+def is_array(annotation: Any) -> bool:
+    """Whether a parameter is an input; annotations are strings or, without the import, types."""
+    return "Array" in str(annotation) or "ndarray" in str(annotation)
+
+
+def is_list(annotation: Any) -> bool:
+    """Whether a parameter annotated like this is a list of inputs."""
+    return any(word in str(annotation) for word in ("Sequence[", "ist[", "uple["))
+
+
+def written(annotation: Any) -> str:
+    """An annotation as it stands in the code, with or without `from __future__ import`."""
+    plain = isinstance(annotation, type) and not hasattr(annotation, "__args__")
+    return annotation.__name__ if plain else str(annotation)
 
 
 class Guard:
@@ -175,15 +204,27 @@ class CustomNode(OpNode):
     __slots__ = ()
 
     def pullback(self, g: Any, wanted: tuple[bool, ...] | None) -> Sequence[Any]:
+        self.check_kept(self.kept)
+        if self.plan.op.several:
+            g = self._fill(g)
+        if not mode.recording:
+            return self._checked(g, wanted, None)
+        trace = Trace(g if isinstance(g, tuple) else (g,))
+        g = tuple(trace.given) if isinstance(g, tuple) else trace.given[0]
+        with trace:
+            return self._checked(g, wanted, trace)
+
+    def _checked(
+        self, g: Any, wanted: tuple[bool, ...] | None, trace: Trace | None
+    ) -> Sequence[Any]:
+        """What the rules return for `g`, held to the contract."""
         plan, inputs, kept = self.plan, self.inputs, self.kept
         op = plan.op
-        self.check_kept(kept)
-        if op.several:
-            g = self._fill(g)
-        trace = None
-        if mode.recording:
-            trace = Trace(g if isinstance(g, tuple) else (g,))
-            g = tuple(trace.given) if isinstance(g, tuple) else trace.given[0]
+        on, cotangents = switch.on, g if g.__class__ is tuple else (g,)
+        before = [0] * len(cotangents)
+        for t in cotangents:
+            if t._cell is not None:  # few have one: only what may be changed from outside
+                before = [t._version for t in cotangents]
         grads: list[Any] = [None] * len(inputs)
         for rule in plan.rules:
             if wanted is not None and not op.variadic and not any([wanted[i] for i in rule.inputs]):
@@ -196,14 +237,15 @@ class CustomNode(OpNode):
                 else self._fetch(kind, i, wanted)
                 for kind, i in rule.fetch
             ]
-            if not switch.on:
+            if trace is not None:
+                trace.left = ""
+            if not on:
                 back = rule.fn(g, *args)
-            elif self.shape in rule.watch.seen and not op.several:
-                cell = g._cell
-                version = 0 if cell is None else cell.version
+            elif self.shape in rule.watch.seen:
                 back = rule.fn(g, *args)
-                if g._cell is not cell or (cell is not None and cell.version != version):
-                    self._check_changed(rule, (g,), (version,), None)
+                for t in cotangents:
+                    if t._cell is not None:
+                        self._check_changed(rule, cotangents, before, None)
             else:
                 back = self._watched(rule, g, args)
             if op.variadic or rule.joint:
@@ -222,11 +264,12 @@ class CustomNode(OpNode):
                     gi = self._closed(trace, rule, i, nth, gi, g, args)
                 a, like = gi._data, edge._data if isinstance(edge, Tensor) else edge
                 if a.shape != like.shape:
-                    gi = self._unbroadcast(gi, i, edge)
+                    gi = self._unbroadcast(gi, i, edge, f"The rule stands at {line_of(rule.fn)}")
                     a = gi._data
                 if a.dtype is not like.dtype and a.dtype != like.dtype:
                     gi = self._cast(rule, i, gi, like.dtype, g)
-                if switch.on and op.watch.suspect(a):
+                odd = on and (a.size > SMALL or not isfinite((v := a.ravel()).dot(v)))
+                if odd and op.watch.suspect(a):
                     bad = op.watch.non_finite(a, (g, args))
                     if bad is not None:
                         self._non_finite(rule, i, a, bad)
@@ -269,15 +312,14 @@ class CustomNode(OpNode):
             got = rule.fn(other, *[varied(a, 1e-3) for a in args])
             return got[nth] if isinstance(got, (tuple, list)) else got
 
-        message = (
-            f"{name}: the gradient of {_input(self.op, i)!r} cannot be differentiated again: what "
-            "the rule returned does not depend on g by graph, so it was computed outside "
-            "(detach, .data, .numpy(), no_grad or a kernel called directly). The rule stands at "
-            f"{line_of(rule.fn)}. Write it with ops; put a kernel into an op of its own:\n"
+        what = f"{name}: the gradient of {_input(self.op, i)!r}"
+        advice = (
+            f"The rule stands at {line_of(rule.fn)}. Write it with ops and without detach "
+            "(comparisons carry no gradient anyway); put a kernel into an op of its own:\n"
             f"    @op\n    def {name}_grad(g: Array, ...): return kernel(g, ...)\n"
             f'    {name}_grad.gradient("g", ...)'
         )
-        return trace.closed(gi, self.inputs, message, lambda: is_zero_for_others(elsewhere))
+        return trace.closed(gi, self.inputs, what, advice, lambda: is_zero_for_others(elsewhere))
 
     def _names(self, rule: Any) -> str:
         return ", ".join(repr(self.op.inputs[i]) for i in rule.inputs)

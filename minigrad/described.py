@@ -156,7 +156,7 @@ class Described(Installed):
         return tensor_repr(self)  # type: ignore[arg-type] # a Tensor is the only kind
 
     def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if spec and not self._data.ndim else repr(self)
+        return format(self._data.item(), spec) if spec and not self._data.ndim else repr(self)
 
     # values out ------------------------------------------------------------------------------
 
@@ -166,6 +166,8 @@ class Described(Installed):
             raise RuntimeError(
                 f"item: the tensor must have one element; got shape {self.shape}. Use .tolist()."
             )
+        if self._rg and mode.trace is not None:
+            mode.trace.leaves()
         return self._data.item()
 
     def __float__(self) -> float:
@@ -181,11 +183,15 @@ class Described(Installed):
 
     def tolist(self) -> Any:
         """Nested Python lists of numbers (a number for a 0-dim tensor)."""
+        if self._rg and mode.trace is not None:
+            mode.trace.leaves()
         return self._data.tolist()
 
     def numpy(self, *, force: bool = False) -> np.ndarray:
         """The elements as an ndarray that shares memory with this tensor."""
-        if self._rg and not force and mode.recording:
+        if self._rg and mode.trace is not None:
+            mode.trace.leaves()
+        elif self._rg and not force and mode.recording:
             raise RuntimeError(
                 "numpy: this tensor requires grad, and what NumPy computes is not recorded. Use "
                 "tensor.detach().numpy()."
@@ -198,7 +204,9 @@ class Described(Installed):
         return np.array(self.numpy(), dtype=dtype, copy=copy)
 
     def __dlpack__(self, **options: Any) -> Any:
-        if self._rg:
+        if self._rg and mode.trace is not None:
+            mode.trace.leaves()
+        elif self._rg:
             raise BufferError("__dlpack__: this tensor requires grad. Export tensor.detach().")
         return self._data.__dlpack__(**options)
 

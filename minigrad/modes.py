@@ -26,14 +26,14 @@ __all__ = [
 class _Flag:
     """A switch of the current thread (of the current task, in asyncio); 20 ns to read by `get`."""
 
-    def __init__(self, name: str, default: bool) -> None:
-        variable = ContextVar(name, default=default)
+    def __init__(self, name: str, default: Any) -> None:
+        variable: ContextVar[Any] = ContextVar(name, default=default)
         self.get, self.set = variable.get, variable.set
 
-    def __get__(self, obj: Any, owner: Any) -> bool:
+    def __get__(self, obj: Any, owner: Any) -> Any:
         return self.get()
 
-    def __set__(self, obj: Any, value: bool) -> None:
+    def __set__(self, obj: Any, value: Any) -> None:
         self.set(value)
 
 
@@ -43,6 +43,7 @@ class _Mode:
     recording = _Flag("recording", True)
     inference = _Flag("inference", False)
     anomaly = _Flag("anomaly", False)
+    trace: Any = _Flag("trace", None)  # of the user's rule that is recorded now: minigrad.trace
 
 
 mode = _Mode()
@@ -58,6 +59,7 @@ class set_grad_enabled:
         self.before = mode.recording
         self.value = bool(mode_)
         mode.recording = self.value
+        _trace_gap()
 
     def __enter__(self) -> None:
         mode.recording = self.value
@@ -89,6 +91,7 @@ class _Switch:
         self._before.append({k: getattr(mode, k) for k in self.flags})
         for k, v in self.flags.items():
             setattr(mode, k, v)
+        _trace_gap()
 
     def __exit__(self, *exc: object) -> None:
         for k, v in self._before.pop().items():
@@ -96,6 +99,12 @@ class _Switch:
 
     def __call__(self, fn: Callable[..., Any]) -> Callable[..., Any]:
         return _decorate(type(self), fn)
+
+
+def _trace_gap() -> None:
+    """Tell the trace of a recorded rule when what follows is not recorded."""
+    if mode.trace is not None and not mode.recording:
+        mode.trace.leaves()
 
 
 def _decorate(make: Callable[[], Any], fn: Callable[..., Any]) -> Callable[..., Any]:

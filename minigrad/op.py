@@ -28,7 +28,7 @@ from numpy import ndarray as Array
 from .call import elementwise, general
 from .complaints import dress, of_call, taught
 from .contract import Watch, line_of
-from .custom import CustomNode, Guard, refuse
+from .custom import CustomNode, Guard, is_array, is_list, refuse, written
 from .plan import GradientRule, Plan
 from .record import OpNode
 from .tensor import Tensor
@@ -81,12 +81,12 @@ class Op:
         self.signature = inspect.signature(forward)
         parameters = self.signature.parameters.values()
         self.parameters = tuple(p.name for p in parameters)
-        marked = [p for p in parameters if _is_array(p.annotation)]
+        marked = [p for p in parameters if is_array(p.annotation)]
         self.inputs = tuple(p.name for p in marked)
         self.optional = tuple(p.default is None for p in marked)
-        self.variadic = len(marked) == 1 and "Sequence" in str(marked[0].annotation)
+        self.variadic = len(marked) == 1 and is_list(marked[0].annotation)
         self.settings = tuple(p for p in self.parameters if p not in self.inputs)
-        kinds = [str(self.signature.parameters[p].annotation) for p in self.settings]
+        kinds = [written(self.signature.parameters[p].annotation) for p in self.settings]
         self.numbers = tuple(  # settings that must be a number: place, whole, may be None
             (i, kind.startswith("int"), kind.endswith("None"))
             for i, kind in enumerate(kinds)
@@ -162,7 +162,12 @@ class Op:
             self.signature.bind(*args, **kwargs)  # raises Python's own message
         for key, value in kwargs.items():
             key = _ALIASES.get(key, key) if key not in self.parameters else key
-            i = self.parameters.index(key) if key in self.parameters else -1
+            if key not in self.parameters:
+                raise TypeError(
+                    f"{self.name}: got an unexpected keyword argument {key!r}; its parameters are "
+                    f"{', '.join(self.parameters)}."
+                )
+            i = self.parameters.index(key)
             if i < len(args):
                 self.signature.bind(*args, **kwargs)
             values[i] = value
@@ -172,11 +177,6 @@ class Op:
             except TypeError as e:
                 raise TypeError(f"{self.name}: {e}.") from None
         return values
-
-
-def _is_array(annotation: Any) -> bool:
-    """Whether a parameter is an input; annotations are strings or, without the import, types."""
-    return "Array" in str(annotation) or "ndarray" in str(annotation)
 
 
 def _in_order(forward: Callable[..., Any], order: list[int], op: Op) -> Callable[..., Any]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .op import Op
     from .plan import Plan
 
-__all__ = ["SCALARS", "OpNode"]
+__all__ = ["SCALARS", "Constant", "OpNode"]
 
 SCALARS = (float, int, bool)
 
@@ -198,7 +198,7 @@ class OpNode(Node):
         if kind == "byproduct":
             out = wrap(self.byproducts[i])
             if recording() and out._data.dtype.kind == "f":
-                out._rg, out._node = True, _Constant(self, self.op.byproducts[i], out._data)
+                out._rg, out._node = True, Constant(self, self.op.byproducts[i], out._data)
             return out
         return tuple(
             name
@@ -245,7 +245,7 @@ class OpNode(Node):
                 "(x = x + 1 for x += 1), or make the change before the forward pass."
             )
 
-    def _unbroadcast(self, g: Tensor, i: int, edge: Any) -> Tensor:
+    def _unbroadcast(self, g: Tensor, i: int, edge: Any, where: str = "") -> Tensor:
         """Sum `g` over the dims along which input `i` was broadcast."""
         shape = tuple(edge.shape)
         extra = g._data.ndim - len(shape)
@@ -262,11 +262,11 @@ class OpNode(Node):
         name = self.op.inputs[0] + f"[{i}]" if self.op.variadic else self.op.inputs[i]
         raise GradientError(
             f"{self.op.name}: the gradient of {name!r} must have its shape {shape}; the rule "
-            f"returned {tuple(g._data.shape)}. The op stands at {self.op.where}."
+            f"returned {tuple(g._data.shape)}. {where or f'The op stands at {self.op.where}'}."
         )
 
 
-class _Constant(Node):
+class Constant(Node):
     """The edge of a by-product: it has no gradient, and asking for one is an error."""
 
     __slots__ = ("message",)

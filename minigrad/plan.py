@@ -6,7 +6,8 @@ import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from .contract import Watch, line_of
+from .contract import Watch
+from .custom import refuse_rule
 
 if TYPE_CHECKING:
     from .op import Op
@@ -24,7 +25,10 @@ class GradientRule:
         self.inputs = tuple(op.inputs.index(name) for name in inputs)
         self.joint = len(inputs) > 1
         self.fetch: list[tuple[str, int]] = []
-        for name in list(inspect.signature(fn).parameters)[1:]:
+        names = list(inspect.signature(fn).parameters)
+        if not names:
+            refuse_rule(op, fn, None)
+        for name in names[1:]:
             if name in op.inputs:
                 self.fetch.append(("inputs" if op.variadic else "input", op.inputs.index(name)))
             elif name in op.outputs:
@@ -40,11 +44,7 @@ class GradientRule:
             elif name == "needs":
                 self.fetch.append(("needs", 0))
             else:
-                known = [*op.inputs, *op.outputs, *op.settings, *op.byproducts, "y", "needs"]
-                raise TypeError(
-                    f"{op.name}: a rule may name the inputs (or <input>_shape), outputs, settings "
-                    f"({', '.join(known)}) after g; got {name!r}. The rule stands at {line_of(fn)}."
-                )
+                refuse_rule(op, fn, name)
 
 
 def _on_arrays(rule: Callable[..., Any]) -> Callable[..., Any] | None:

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from numpy import ndarray as Array
 
-from .engine import Output, tick, watching
+from .engine import Output, mode, tick, watching
 from .errors import GradientError
-from .opnode import SCALARS, OpNode
+from .opnode import SCALARS, Constant, OpNode
 from .tensor import Tensor, edge_of
 
 if TYPE_CHECKING:
     from .op import Op
 
-__all__ = ["SCALARS", "OpNode", "record", "record_one", "record_two", "user_line"]
+__all__ = ["SCALARS", "OpNode", "check_setting", "record", "record_one", "record_two", "user_line"]
 
 _NOTHING = (None, None)
 
@@ -142,3 +142,17 @@ def user_line() -> str:
         frame = frame.f_back
     file, line = frame.f_code.co_filename, frame.f_lineno
     return f"{file}:{line} ({linecache.getline(file, line).strip()})"
+
+
+def check_setting(op: Op, name: str, t: Tensor) -> None:
+    """Refuse a tensor that requires grad as a setting of a user's op: none would flow."""
+    if isinstance(t._node, Constant):
+        return
+    if mode.trace is not None:
+        mode.trace.leaves()
+    elif mode.recording:
+        raise GradientError(
+            f"{op.name}: {name!r} is a setting, through which no gradient flows; got a tensor of "
+            f"shape {tuple(t._data.shape)} that requires grad. Annotate it Array in the forward "
+            f"and give it a rule, or pass {name}.detach(). The op stands at {op.where}."
+        )

@@ -16,11 +16,11 @@ import numpy as np
 
 from . import dtypes
 from .described import Described, check_dim
-from .engine import Node, Output
+from .engine import Node, Output, mode
 from .errors import ShapeError
 from .values import RemovableHandle
 
-__all__ = ["Cell", "Tensor", "check_dim", "edge_of", "wrap"]
+__all__ = ["Cell", "Detached", "Tensor", "check_dim", "edge_of", "wrap"]
 
 
 class Cell:
@@ -31,6 +31,15 @@ class Cell:
     def __init__(self) -> None:
         self.version = 0
         self.where = ""
+
+
+class Detached(Node):
+    """Edge of a tensor that a user's rule detached while it was recorded: see minigrad.trace."""
+
+    __slots__ = ()
+
+    def pullback(self, g: Any, wanted: Any) -> Any:
+        return ()
 
 
 class Tensor(Described):
@@ -75,7 +84,7 @@ class Tensor(Described):
                 "deepcopy: only tensors that were created by the user (leaves) can be copied "
                 f"deeply; this one was made by {self._node_name()}. Use tensor.detach().clone()."
             )
-        new = _rebuild(type(self), self._data.copy(), self._rg)
+        new = _rebuild(type(self), self.numpy(force=True).copy(), self._rg)
         memo[id(self)] = new
         if self._grad is not None:
             new._grad = wrap(self._grad._data.copy())
@@ -91,6 +100,10 @@ class Tensor(Described):
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
+        if self._node.__class__ is Detached and mode.trace is not None:
+            if value:
+                mode.trace.as_leaf(self)
+            return
         if self._node is not None:
             if not value:
                 raise RuntimeError(
@@ -164,22 +177,29 @@ class Tensor(Described):
         """The same memory without a graph; changes through it are not tracked."""
         if self._node is not None:
             self._share_cell()  # the buffer is seen from outside now
-        return wrap(self._data)
+        return self._followed(wrap(self._data))
 
     @data.setter
     def data(self, value: Any) -> None:
-        self._data = value._data if isinstance(value, Tensor) else np.asarray(value, self.dtype)
+        tensor = isinstance(value, Tensor)
+        self._data = value.numpy(force=True) if tensor else np.asarray(value, self.dtype)
 
     def detach(self) -> Tensor:
         """The same memory without a graph; in-place changes through it are noticed."""
         out = wrap(self._data)
         out._cell = self._share_cell()
+        return self._followed(out)
+
+    def _followed(self, out: Tensor) -> Tensor:
+        if self._rg and mode.trace is not None:
+            mode.trace.detached(out)
         return out
 
     def detach_(self) -> Tensor:
         """Cut this tensor from its graph, in place."""
-        self._node, self._rg, self._base = None, False, None
-        return self
+        self._base, flows = None, self._rg
+        self._node, self._rg = None, False
+        return mode.trace.detached(self) if flows and mode.trace is not None else self
 
     def retain_grad(self) -> None:
         """Keep the gradient of this non-leaf in `.grad` as `backward` passes."""

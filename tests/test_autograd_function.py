@@ -398,6 +398,24 @@ def test_input_changed_without_mark_dirty_is_an_error(raw: bool) -> None:
         _square(forward=forward).apply(x)
 
 
+def test_misuse_of_ctx_shows_the_right_code() -> None:
+    def assigns(ctx: Any, x: mg.Tensor) -> mg.Tensor:
+        ctx.saved_tensors = (x,)
+        return x * x
+
+    def marks(ctx: Any, x: mg.Tensor) -> mg.Tensor:
+        ctx.mark_non_differentiable(x > 0)
+        return x * x
+
+    for forward, text in (
+        (assigns, r"Write ctx\.save_for_backward\(x, y\) in forward"),
+        (marks, r"Square: .*must be an output; .*Write ctx\.mark_non_differentiable\(index\)"),
+        (lambda ctx, x: x.numpy() * 2, r"Square: .*got ndarray\. Return minigrad\.from_numpy"),
+    ):
+        with pytest.raises((RuntimeError, TypeError), match=text):
+            _square(forward=forward).apply(leaf(1.0))
+
+
 def test_dirty_tensor_must_be_an_input_and_an_output() -> None:
     def forgets(ctx: Any, x: mg.Tensor) -> mg.Tensor:
         x.mul_(2)
@@ -445,6 +463,66 @@ def test_backward_outside_the_graph_is_an_error_in_second_order() -> None:
     assert grad(g, x)[0].item() == 2.0
 
 
+KEPT = {  # what forward keeps of x² besides x, and how backward gets at it
+    "attribute": (lambda ctx, x: setattr(ctx, "k", 2 * x), lambda ctx: ctx.k),
+    "in a list": (lambda ctx, x: setattr(ctx, "k", [2 * x]), lambda ctx: ctx.k[0]),
+    "array": (
+        lambda ctx, x: setattr(ctx, "k", 2 * x.numpy()),
+        lambda ctx: mg.from_numpy(ctx.k),
+    ),
+    "saved": (lambda ctx, x: ctx.save_for_backward(2 * x), lambda ctx: ctx.saved_tensors[0]),
+}
+
+
+@pytest.mark.parametrize("how", sorted(KEPT))
+def test_intermediate_that_was_kept_is_an_error_in_second_order(how: str) -> None:
+    keep, kept = KEPT[how]
+
+    def forward(ctx: Any, x: mg.Tensor) -> mg.Tensor:
+        keep(ctx, x)
+        return x * x
+
+    f = _square(forward=forward, backward=lambda ctx, g: g * kept(ctx))
+    x = leaf(3.0)
+    f.apply(x).backward()
+    assert x.grad.item() == 6.0
+    y = f.apply(x)
+    (g,) = grad(y, x, create_graph=True)
+    text = r"argument 0 cannot be .*takes what forward kept.*return from forward.*function.py:"
+    with pytest.raises(RuntimeError, match=text):
+        grad(g, x)
+    grad(f.apply(x), x, create_graph=True)[0].sum()
+    assert "requires_grad" not in repr(getattr(y.grad_fn.ctx, "k", ""))
+
+
+def test_inputs_and_masks_that_were_kept_are_no_error_in_second_order() -> None:
+    def forward(ctx: Any, x: mg.Tensor, c: mg.Tensor) -> mg.Tensor:
+        ctx.c, ctx.mask = c, x > 0
+        ctx.save_for_backward(x, c, x < 0)
+        return x * x * c
+
+    def backward(ctx: Any, g: mg.Tensor) -> Any:
+        x, c, negative = ctx.saved_tensors
+        return (ctx.mask * 2.0 + negative * 2.0) * g * x * c * ctx.c / c, None
+
+    x, c = leaf(3.0, -1.0), mg.tensor([2.0, 5.0], dtype=mg.float64)
+    (g,) = grad(_square(forward=forward, backward=backward).apply(x, c).sum(), x, create_graph=True)
+    assert grad(g.sum(), x)[0].tolist() == [4.0, 10.0]
+
+
+def test_function_called_in_a_backward_may_use_numpy_in_its_forward() -> None:
+    def backward(ctx: Any, g: mg.Tensor) -> mg.Tensor:
+        (x,) = ctx.saved_tensors
+        return g * 2 * _square(forward=identity, backward=lambda ctx, g: g).apply(x)
+
+    def identity(ctx: Any, x: mg.Tensor) -> mg.Tensor:
+        return mg.from_numpy(x.numpy() + x.sum().item() * 0)
+
+    x = leaf(3.0)
+    (g,) = grad(_square(backward=backward).apply(x), x, create_graph=True)
+    assert grad(g, x)[0].item() == 2.0
+
+
 def test_once_differentiable_also_refuses_where_nothing_that_was_saved_is_in_a_graph() -> None:
     def forward(ctx: Any, x: mg.Tensor) -> mg.Tensor:
         ctx.slope = 2 * x
@@ -456,7 +534,7 @@ def test_once_differentiable_also_refuses_where_nothing_that_was_saved_is_in_a_g
     x = leaf(3.0)
     f = _square(forward=forward, backward=once_differentiable(backward))
     (g,) = grad(f.apply(x), x, create_graph=True)
-    with pytest.raises(RuntimeError, match="differentiate twice"):
+    with pytest.raises(RuntimeError, match="SquareBackward: trying to differentiate twice"):
         grad(g, x)
 
 

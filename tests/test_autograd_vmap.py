@@ -66,3 +66,8 @@ def test_wrong_results_are_named() -> None:
         vmap(lambda a: 1.0)(mg.ones(2))
     with pytest.raises(NotImplementedError, match=r"randomness must be 'different'.*got 'same'"):
         vmap(lambda a: a, randomness="same")
+
+
+def test_output_that_is_not_mapped_is_an_error() -> None:
+    with pytest.raises(ValueError, match="vmap: every output is mapped"):
+        vmap(lambda x: x, out_dims=None)(mg.ones(2))

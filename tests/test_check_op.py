@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -70,9 +74,12 @@ def test_wrong_value_is_found_with_a_reference_alone() -> None:
 
 
 def test_second_order_failure_says_so_and_order_1_passes() -> None:
-    assert "wrong rule: second order: input 0" in str(failure("sin: slope taken as constant"))
-    bug = BUGS["sin: slope taken as constant"]
-    assert check_op(bug.make(), [bug.sample], order=1).ok
+    for name, text in (
+        ("tanh: fused rule's sign", "wrong rule: second order: input 0"),
+        ("sin: slope taken as constant", "wrong rule: second order: planted: the gradient of 'inp"),
+    ):
+        assert text in str(failure(name))
+        assert check_op(BUGS[name].make(), [BUGS[name].sample], order=1).ok
 
 
 def test_values_are_labelled_yours_and_numerical() -> None:
@@ -88,6 +95,52 @@ def test_example_is_small_and_fails_when_pasted() -> None:
     assert "check_op(planted, [((np.array([[1.0]]),), {})])" in text
     with pytest.raises(CheckError):
         exec(text, {"planted": bug.make()})
+
+
+def test_example_imports_the_op_and_runs_as_it_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = tmp_path / "my_ops.py"
+    module.write_text(
+        "import minigrad, numpy as np\n"
+        "from minigrad.op import Array, op\n"
+        "@op\n"
+        "def cube(input: Array): return input**3\n"
+        "cube.gradient('input', lambda g, input: g * input**2)\n"
+        "class Cube(minigrad.autograd.Function):\n"
+        "    forward = staticmethod(lambda ctx, x: x**3)\n"
+        "    backward = staticmethod(lambda ctx, g: g)\n"
+        "def other(x): return x**2\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    import my_ops  # type: ignore[import-not-found]
+
+    monkeypatch.setenv("PYTHONPATH", f"{Path(mg.__file__).parents[1]}:{tmp_path}")
+    for fn, how, text in (
+        (my_ops.cube, {"order": 1}, "from my_ops import cube\n\ncheck_op(cube, [((np.array([["),
+        (my_ops.Cube.apply, {}, "from my_ops import Cube\n\ncheck_op(Cube.apply, "),
+        (my_ops.cube, {"reference": my_ops.other}, "import other\n\ncheck_op(cube, "),
+    ):
+        report = check_op(fn, A, raise_exception=False, **how)
+        assert text in report.example, report.example
+        run = subprocess.run([sys.executable, "-c", report.example], capture_output=True, text=True)
+        kind = report.findings[0].kind
+        assert run.returncode == 1 and f"CheckError: {report.name}: {kind}: " in run.stderr, run
+
+
+def test_example_says_where_an_op_without_a_module_is_made() -> None:
+    def local(x: mg.Tensor) -> mg.Tensor:
+        return x.detach() * x
+
+    text = check_op(local, A, raise_exception=False).example
+    assert re.search(r"\n# local is in no module \(.*check_op.py:\d+\): paste this where", text)
+    text = check_op(lambda x: x.detach() * x, A, raise_exception=False).example
+    assert "\n# op is in no module (" in text and "check_op(op, " in text
+    text = check_op(lambda x: x * np.nan, A, raise_exception=False).example
+    assert "check_op(op, " in text
+    values = np.array([np.nan, 1.0])
+    text = check_op(lambda x: x * 1, values, reference=lambda x: x * 2, raise_exception=False)
+    assert "\nfrom numpy import inf, nan\n" in text.example
 
 
 def test_smallest_keeps_what_fails() -> None:
@@ -218,3 +271,22 @@ def test_neural_ops_pass_with_all_their_inputs() -> None:
     assert check_op(F.conv2d, [(x, w, b), ((x, w, b), {"stride": 2, "padding": 1})]).ok
     assert check_op(F.cross_entropy, [(A, np.array([1, 0, 3]))]).ok
     assert check_op(F.dropout, [(A, 0.5)], random=True).ok
+
+
+def test_float32_value_that_went_another_way_is_found_without_a_reference() -> None:
+    def cancels(x: np.ndarray) -> np.ndarray:
+        return (x + 1e6) - 1e6 if x.dtype == np.float32 else x * 1.0
+
+    with pytest.raises(CheckError, match="precision: float32 output 0: off by"):
+        check_op(unary(cancels, lambda g: g), A)
+
+
+def test_guesses_at_terms_by_exp_of_an_output_and_at_borders_of_large_inputs() -> None:
+    def log_softmax(x: np.ndarray) -> np.ndarray:
+        return x - np.log(np.exp(x).sum(1, keepdims=True))
+
+    with pytest.raises(CheckError, match=r"averages over dim 1, times exp\(output 0\), is missing"):
+        check_op(unary(log_softmax, lambda g: g), A)
+    rule = lambda g, input: F.pad((2 * g * input)[:, 1:], (1, 0))  # noqa: E731
+    with pytest.raises(CheckError, match=r"only the border of dim 1 is wrong"):
+        check_op(unary(np.square, rule), array(20, 40), shrink=False)

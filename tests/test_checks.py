@@ -85,7 +85,7 @@ def test_rule_that_drops_the_graph_is_found_by_the_second_gradient() -> None:
 
     squared.gradient("input", lambda g, input: g * 2 * input.detach())
     checks.check_gradient(squared, CASE, *SAMPLE)
-    with pytest.raises(AssertionError, match=r"input 0 .*\n.*yours 0"):
+    with pytest.raises(AssertionError, match=r"squared: .*cannot be differentiated again"):
         checks.check_second_gradient(squared, CASE, *SAMPLE)
 
 

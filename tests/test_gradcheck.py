@@ -62,7 +62,7 @@ def test_tie_that_is_counted_twice_is_wrong() -> None:
             (x,) = ctx.saved_tensors
             return g * (x == x.max())
 
-    with pytest.warns(KinkWarning), pytest.raises(GradcheckError, match="2 times"):
+    with pytest.warns(KinkWarning), pytest.raises(GradcheckError, match=r"kink or tie, .*2 times"):
         gradcheck(Largest.apply, leaf(1.0, 1.0, 0.5))
 
 

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent / "minigrad"
 # right, also inside functions.
 BASE = "errors dtypes _files complaints"
 CORE = f"{BASE} quiet modes engine values described tensor convert installed"
-RECORDING = f"{CORE} call contract custom plan opnode record inplace op differentiate"
+RECORDING = f"{CORE} call contract custom trace plan opnode record inplace op differentiate"
 OPS = f"{RECORDING} kernels ops random _tree"
 ARROWS = {
     "errors": "",
@@ -35,8 +35,9 @@ ARROWS = {
     "record": f"{CORE} opnode",
     "call": f"{CORE} record",
     "contract": CORE,
-    "plan": f"{CORE} contract",
-    "custom": f"{CORE} contract record",
+    "plan": f"{CORE} contract custom",
+    "trace": f"{CORE} record",
+    "custom": f"{CORE} contract record trace",
     "op": f"{CORE} plan record call contract custom",
     "inplace": f"{CORE} record",
     "differentiate": CORE,

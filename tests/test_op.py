@@ -61,7 +61,7 @@ def test_rule_for_an_unknown_input_is_refused() -> None:
 
     with pytest.raises(TypeError, match=r"same: has no input 'x'; its inputs are \('input',\)"):
         same.gradient("x", lambda g: g)
-    with pytest.raises(TypeError, match=r"same: a rule may name .*got 'nonsense'"):
+    with pytest.raises(TypeError, match=r"same: a rule .* may name .*got 'nonsense'"):
         same.gradient("input", lambda g, nonsense: g)
 
 

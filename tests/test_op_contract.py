@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 import warnings
 from collections.abc import Iterator, Sequence
@@ -128,6 +129,24 @@ def test_scalar_of_a_kernel_takes_the_dtype_of_the_inputs() -> None:
     assert total(mg.ones(3)).dtype == mg.float32
 
 
+def test_lists_of_inputs_and_numbers_are_known_however_they_are_annotated() -> None:
+    def total(xs: Any, power: Any = 1) -> Any:
+        return sum(x**power for x in xs)
+
+    for kind in ("Sequence[Array]", "list[Array]", list[Array], tuple[Array, ...]):
+        for number in ("int", int):
+            total.__annotations__ = {"xs": kind, "power": number}
+            summed = op(total)
+            summed.gradient("xs", lambda g, xs: [g] * len(xs))
+            x, y = leaf(1.0), leaf(2.0)
+            summed([x, y]).backward()
+            assert x.grad.item() == y.grad.item() == 1.0
+            with pytest.raises(TypeError, match=r"total: power must be an int; got power 2\.5"):
+                summed([x, y], 2.5)
+            with pytest.raises(TypeError, match=r"total: .* 'powr'; .* are xs, power\."):
+                summed([x, y], powr=2)
+
+
 def test_declarations_that_mean_nothing_are_refused() -> None:
     def starred(*tensors: Array) -> Any: ...
     def mixed(tensors: Sequence[Array], weight: Array) -> Any: ...
@@ -147,6 +166,10 @@ def test_declarations_that_mean_nothing_are_refused() -> None:
     square = declared(lambda g, input: g * 2 * input)
     with pytest.raises(TypeError, match=r"square: has a gradient rule for input 'input' already"):
         square.gradient("input", lambda g: g)
+    with pytest.raises(TypeError, match=r"square: a rule takes the cot.*got no param.*py:\d+"):
+        declared(lambda: None)
+    with pytest.raises(TypeError, match=r"\(input, y, needs\); got 'x'"):
+        declared(lambda g, x: g)
     for _ in range(2):  # a cell that is run again
         declared(lambda g: g, method="squared_twice", inplace="squared_twice_")
 
@@ -220,7 +243,7 @@ def test_output_never_shares_memory_with_an_input() -> None:
 @pytest.mark.parametrize(
     ("rule", "kind", "text"),
     [
-        (lambda g: g.sum(), RuntimeError, r"have its shape \(2,\); the rule returned \(\)"),
+        (lambda g: g.sum(), RuntimeError, r"shape \(2,\); the rule returned \(\)\. The rule"),
         (lambda g: 0.0, TypeError, r"must be a Tensor or None; got a float. Return None if"),
         (lambda g: g.detach().numpy(), TypeError, r"got a ndarray. Rules are written with ops"),
         (lambda g: g.int(), RuntimeError, r"have its dtype float64; the rule returned int32"),
@@ -292,7 +315,69 @@ RAW = {
     "detach": lambda g, input: g.detach() * 2 * input,
     "numpy": lambda g, input: mg.from_numpy(2 * g.detach().numpy() * input.detach().numpy()),
     "data": lambda g, input: g.data * input.data * 2,
+    "detach in part": lambda g, input: g * 2 * input.detach(),
+    "detach, clone": lambda g, input: g * input.detach().clone().mul_(2),
+    "detach_": lambda g, input: g * 2 * (input * 1).detach_(),
+    "detach, as a leaf": lambda g, input: g * 2 * input.detach().requires_grad_(),
+    "detach, not as a leaf": lambda g, input: g * 2 * input.detach().requires_grad_(False),
+    "data in part": lambda g, input: g * 2 * input.data,
+    "set data": lambda g, input: g * 2 * _with_data(input),
+    "numpy in part": lambda g, input: g * mg.from_numpy(2 * input.detach().numpy()),
+    "times an array": lambda g, input: g * (2 * input.detach().numpy()),
+    "asarray": lambda g, input: g * mg.from_numpy(2 * np.asarray(input.detach())),
+    "numpy without detach": lambda g, input: g * (2 * input.numpy()),
+    "dlpack": lambda g, input: g * (2 * np.from_dlpack(input.detach())),
+    "tolist": lambda g, input: g * mg.tensor(input.tolist(), dtype=g.dtype) * 2,
+    "item": lambda g, input: g * 2 * input.item(),
+    "float": lambda g, input: g * (2 * float(input)),
+    "tensor": lambda g, input: g * mg.tensor(2 * input),
+    "full": lambda g, input: g * mg.full((1,), 2 * input, dtype=g.dtype),
+    "no_grad": lambda g, input: g * _unrecorded(input),
+    "set_grad_enabled": lambda g, input: g * _switched_off(input),
+    "grad": lambda g, input: _graded(g, input, create_graph=False),
+    "backward": lambda g, input: _backward(g, input),
+    "setting": lambda g, input: g * _scaled(mg.ones_like(g), 2 * input),
 }
+
+
+def _with_data(input: mg.Tensor) -> mg.Tensor:
+    t = mg.zeros_like(input)
+    t.data = input
+    return t
+
+
+@mg.no_grad()
+def _unrecorded(input: mg.Tensor) -> mg.Tensor:
+    return 2 * input
+
+
+def _switched_off(input: mg.Tensor) -> mg.Tensor:
+    before = mg.is_grad_enabled()
+    mg.set_grad_enabled(False)
+    out = 2 * input
+    mg.set_grad_enabled(before)
+    return out
+
+
+def _graded(g: mg.Tensor, input: mg.Tensor, create_graph: bool) -> Any:
+    with mg.enable_grad():
+        x = input if input.requires_grad else input.detach().requires_grad_()
+        return grad(x * x, x, g, create_graph=create_graph)[0]
+
+
+def _backward(g: mg.Tensor, input: mg.Tensor) -> Any:
+    with mg.enable_grad():
+        x = input.detach().requires_grad_()
+        (x * x).backward(g)
+    return x.grad
+
+
+@op
+def _scaled(input: Array, factor: Any) -> Array:
+    return input * np.asarray(factor)
+
+
+_scaled.gradient("input", lambda g, factor: g * factor)
 
 
 @pytest.mark.parametrize("how", sorted(RAW))
@@ -301,7 +386,10 @@ def test_rule_that_leaves_the_graph_is_an_error_in_second_order(how: str) -> Non
     x = leaf(3.0)
     square(x).backward()
     assert x.grad.item() == 6.0
-    text = r"(?s)square: the gradient of 'input' cannot .*test_op_contract.py:\d+.*square_grad\(g"
+    text = (
+        r"(?s)square: the gradient of 'input' cannot .*values left the graph at "
+        r".*test_op_contract.py:\d+ \(.*test_op_contract.py:\d+.*square_grad\(g"
+    )
     (g,) = grad(square(x), x, create_graph=True)
     with pytest.raises(RuntimeError, match=text):
         grad(g, x)
@@ -314,6 +402,48 @@ def test_rule_that_leaves_the_graph_is_an_error_in_second_order(how: str) -> Non
         grad(g, zero)
 
 
+def test_copied_leaf_has_left_the_graph() -> None:
+    x = leaf(3.0)
+    (g,) = grad(declared(lambda g, input: g * 2 * copy.deepcopy(input))(x), x, create_graph=True)
+    with pytest.raises(RuntimeError, match=r"values left the graph at .*copy.py:\d+"):
+        grad(g, x)
+
+
+def test_what_leaves_the_graph_in_one_rule_leaves_others_alone() -> None:
+    @op
+    def product(input: Array, weight: Array) -> Array:
+        return input * weight
+
+    product.gradient("input", lambda g, weight: g * weight.item())
+    product.gradient("weight", lambda g, input: g * input)
+    x, w = leaf(2.0), leaf(3.0)
+    gx, gw = grad(product(x, w), (x, w), create_graph=True)
+    assert grad(gw, x, retain_graph=True)[0].item() == 1.0
+    with pytest.raises(RuntimeError, match="product: the gradient of 'input' cannot"):
+        grad(gx, w)
+    assert not mg.engine.mode.trace
+
+
+def test_trace_of_a_rule_that_raises_ends() -> None:
+    def rule(g: mg.Tensor) -> Any:
+        raise KeyError("mine")
+
+    x = leaf(2.0)
+    with pytest.raises(KeyError):
+        grad(declared(rule)(x), x, create_graph=True)
+    assert not x.detach().requires_grad
+
+
+def test_setting_that_requires_grad_is_an_error() -> None:
+    x, w = leaf(2.0), leaf(3.0)
+    with pytest.raises(RuntimeError, match=r"scaled: 'factor' is a setting.*factor.detach"):
+        _scaled(x, w)
+    _scaled(x, w.detach()).backward()
+    assert x.grad.item() == 3.0
+    with mg.no_grad():
+        assert _scaled(x, w).item() == 6.0
+
+
 def test_product_with_the_jacobian_of_a_raw_rule_is_an_error_and_not_zero() -> None:
     with pytest.raises(RuntimeError, match="cannot be differentiated again"):
         functional.jvp(declared(RAW["numpy"]), mg.tensor([3.0]), mg.tensor([1.0]))
@@ -321,6 +451,17 @@ def test_product_with_the_jacobian_of_a_raw_rule_is_an_error_and_not_zero() -> N
 
 def test_rules_written_with_ops_do_not_cry_wolf() -> None:
     relu = declared(lambda g, input: g * (input > 0).double())
+    for mask in (
+        lambda g, input: g * (input.detach() > 0),
+        lambda g, input: g * (input.data.sign() + 1).floor().clamp(max=1),
+        lambda g, input: mg.where(input.detach() > 0, g, mg.zeros_like(g)),
+        lambda g, input: g.index_fill(0, input.detach().argsort(), 0) + g * int(input.sum() > -9),
+        lambda g, input: g if bool(input.sum() > 9) else g * 1,
+        lambda g, input: f"{input.sum():.1f} {input}" and g * 1,
+    ):
+        x = leaf(-1.0, 0.5, 2.0)
+        (g,) = grad((declared(mask)(x) + x**3).sum(), x, create_graph=True)
+        assert grad(g.sum(), x)[0].tolist() == [-6.0, 3.0, 12.0]
     sign = declared(lambda g: mg.zeros_like(g))
     none = declared(lambda g: None)
     same = declared(lambda g: g)
@@ -337,9 +478,7 @@ def test_rules_written_with_ops_do_not_cry_wolf() -> None:
 
 def test_composite_rule_with_grad_inside_is_in_the_graph() -> None:
     def rule(g: mg.Tensor, input: mg.Tensor) -> Any:
-        with mg.enable_grad():
-            x = input if input.requires_grad else input.detach().requires_grad_()
-            return grad(x * x, x, g, create_graph=mg.is_grad_enabled())[0]
+        return _graded(g, input, create_graph=mg.is_grad_enabled())
 
     assert gradcheck(declared(rule), leaf(1.0, 2.0))
     assert gradgradcheck(declared(rule), leaf(1.0, 2.0))

@@ -41,7 +41,8 @@ def test_planted_bug_is_caught_and_guessed(name: str) -> None:
             check_op(bug.make(), [bug.sample])
     text = str(caught.value)
     assert bug.guess in text
-    assert "import numpy as np\nfrom minigrad.testing import check_op\n\ncheck_op(" in text
+    assert "import numpy as np\nfrom minigrad.testing import check_op\n# planted is in no " in text
+    assert "\n\ncheck_op(planted, " in text
 
 
 def test_planted_bugs_are_many_and_of_every_family() -> None:
@@ -119,8 +120,13 @@ def test_wrong_second_rule_is_caught_by_gradgradcheck_alone() -> None:
     half = unary(np.sin, slope)
     x = values(4)
     assert gradcheck(half, x)
-    with pytest.raises(GradcheckError, match=r"gradgradcheck: .*input 0.*"):
+    with pytest.raises(GradcheckError, match=r"gradgradcheck: wrong rule: .*values left the graph"):
         gradgradcheck(half, x)
+    assert not gradgradcheck(half, x, raise_exception=False)
+    fused = BUGS["tanh: fused rule's sign"].make()
+    assert gradcheck(fused, x)
+    with pytest.raises(GradcheckError, match=r"(?s)gradgradcheck: wrong rule: input 0.*sign"):
+        gradgradcheck(fused, x)
 
 
 def test_rule_that_needs_all_cotangents_is_caught() -> None:

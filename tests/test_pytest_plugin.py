@@ -18,7 +18,12 @@ WRONG_SECOND = """
     def sine(input: Array) -> Array:
         return np.sin(input)
 
-    sine.gradient("input", lambda g, input: g * input.detach().cos())
+    @op
+    def cosine(input: Array) -> Array:
+        return np.cos(input)
+
+    sine.gradient("input", lambda g, input: g * cosine(input))
+    cosine.gradient("input", lambda g: g * 0)
 
     def test_given_samples():
         check_op(sine, [np.array([0.5, 1.0])])

@@ -16,62 +16,14 @@ from typing import Any
 import numpy as np
 
 from ..contract import Watch, line_of, switch
-from ..engine import Node, mode, no_grad, tick
+from ..engine import Node, Output, mode, tick
 from ..errors import GradientError
 from ..inplace import check_in_place, replace
 from ..tensor import Tensor, edge_of, wrap
+from .context import FunctionCtx
 from .node import FunctionNode, Saved
 
 __all__ = ["Function", "FunctionCtx", "once_differentiable"]
-
-
-class FunctionCtx:
-    """What `forward` leaves for `backward`; any attribute may be set on it."""
-
-    needs_input_grad: tuple[bool, ...] = ()
-    _saved: tuple[Any, ...] | None = None
-    _node: weakref.ref[FunctionNode] | None = None  # the node holds the context
-    _not_differentiable: tuple[Tensor, ...] = ()
-    _dirty: tuple[Tensor, ...] = ()
-    _materialize = True
-
-    def save_for_backward(self, *tensors: Tensor | None) -> None:
-        """Keep tensors for `backward`; a later in-place change of one is then noticed."""
-        if self._saved is not None or self._node is not None:
-            raise GradientError(
-                "save_for_backward: may be called once, in forward or setup_context; a second call "
-                "would forget the first. Save all at once: ctx.save_for_backward(x, w, y)."
-            )
-        _check_tensors("save_for_backward", tensors, "Set other values as attributes: ctx.n = n.")
-        self._saved = tensors
-
-    @property
-    def saved_tensors(self) -> tuple[Any, ...]:
-        """What `save_for_backward` was given."""
-        node = None if self._node is None else self._node()
-        return self._saved or () if node is None else node.unpack()
-
-    def mark_non_differentiable(self, *outputs: Tensor) -> None:
-        """Outputs through which no gradient flows (indices, masks)."""
-        _check_tensors("mark_non_differentiable", outputs, "Give outputs of forward.")
-        self._not_differentiable = outputs
-
-    def mark_dirty(self, *inputs: Tensor) -> None:
-        """Inputs that `forward` changed in place; return them as outputs."""
-        _check_tensors("mark_dirty", inputs, "Give the inputs that forward changed.")
-        self._dirty = inputs
-
-    def set_materialize_grads(self, value: bool) -> None:
-        """False: `backward` gets None, not zeros, for outputs that were not used."""
-        self._materialize = value
-
-
-def _check_tensors(name: str, values: tuple[Any, ...], hint: str) -> None:
-    for i, t in enumerate(values):
-        if t is not None and not isinstance(t, Tensor):
-            raise TypeError(
-                f"{name}: takes Tensors or None; got {type(t).__name__} at place {i}. {hint}"
-            )
 
 
 class Function:
@@ -126,8 +78,10 @@ class Function:
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> Any:
         """Gradients of the arguments, given those of the outputs."""
+        node = None if ctx._node is None else ctx._node()
         raise NotImplementedError(
-            "Function: define backward(ctx, *grads) as a staticmethod; a gradient needed it."
+            f"{'Function' if node is None else node.cls.__name__}: define backward(ctx, *grads) as "
+            "a staticmethod; a gradient needed it."
         )
 
     def __init__(self) -> None:
@@ -141,20 +95,24 @@ class Function:
         """Run `forward` and record it. Keywords and defaults are for a split forward."""
         if kwargs or cls._split:
             args = _bound(cls, args, kwargs)
-        ctx = FunctionCtx()
-        places = tuple([i for i, a in enumerate(args) if isinstance(a, Tensor)])
-        given = [args[i] for i in places]
-        recording = mode.recording
-        edges = tuple([edge_of(t) for t in given])
-        ctx.needs_input_grad = tuple([isinstance(a, Tensor) and a._rg for a in args])
-        wants = recording and any(ctx.needs_input_grad)
-        before = [(t._node, t._rg, t._version) for t in given]
+        needs = [False] * len(args)
+        places, given, edges = [], [], []
+        for i, t in enumerate(args):
+            if isinstance(t, Tensor):
+                places.append(i)
+                given.append(t)
+                edges.append(edge_of(t))
+                needs[i] = t._rg
+        ctx = FunctionCtx(tuple(needs))
+        recording, trace = mode.recording, mode.trace
+        wants = recording and True in needs
+        versions = [t._version for t in given]
         copies = None
         if switch.on:
             key = tuple([t._data.shape for t in given])
             if key not in cls._watch.seen:
                 copies = cls._watch.copies(key, [t._data for t in given])
-        mode.recording = False
+        mode.recording, mode.trace = False, None
         try:
             if cls._split:
                 result = cls._forward(*args)
@@ -162,23 +120,26 @@ class Function:
             else:
                 result = cls._forward(ctx, *args)
         finally:
-            mode.recording = recording
+            mode.recording, mode.trace = recording, trace
         outputs = list(result) if isinstance(result, tuple) else [result]
-        _check_inputs(cls, ctx, places, given, before, copies, outputs)
-        for t in ctx._dirty:
-            if wants:
-                check_in_place(t, cls.__name__)
-            t._node, t._rg = next((b[0], b[1]) for b, x in zip(before, given) if x is t)
-        fresh = [_own(o, given, ctx._dirty) for o in outputs]
-        node = _attach(cls, ctx, args, places, edges, outputs, fresh) if wants else None
-        for i, o in enumerate(outputs) if ctx._dirty else ():
-            if _is_any(o, ctx._dirty):
+        dirty = ctx._dirty
+        if dirty:
+            _check_dirty(cls, dirty, given, outputs, edges, wants)
+        if copies is not None or (switch.on and versions != [t._version for t in given]):
+            _check_inputs(cls, places, given, versions, copies, dirty)
+        fresh = [_own(o, given, dirty) for o in outputs]
+        node = None
+        if wants:
+            node = _attach(cls, ctx, len(args), given, tuple(places), tuple(edges), outputs, fresh)
+        for i, o in enumerate(outputs) if dirty else ():
+            if _is_any(o, dirty):
                 replace(o, fresh[i], cls.__name__)
                 fresh[i] = o
-        if node is not None:
-            saved = ctx._saved or ()
-            node.saved = tuple([None if t is None else Saved(t, outputs, given) for t in saved])
-            ctx._saved, ctx._dirty, ctx._not_differentiable = None, (), ()
+        if node is not None and ctx._saved:
+            node.saved = [None if t is None else Saved(t, outputs, given) for t in ctx._saved]
+            ctx._saved = None
+        if node is not None and (dirty or ctx._not_differentiable):
+            ctx._dirty = ctx._not_differentiable = ()  # else a cycle through the outputs
         return tuple(fresh) if isinstance(result, tuple) else fresh[0]
 
 
@@ -209,28 +170,40 @@ def _bound(cls: type[Function], args: tuple[Any, ...], kwargs: dict[str, Any]) -
     return bound.args
 
 
-def _check_inputs(
+def _check_dirty(
     cls: type[Function],
-    ctx: FunctionCtx,
-    places: Sequence[int],
+    dirty: Sequence[Tensor],
     given: Sequence[Tensor],
-    before: Sequence[tuple[Any, bool, int]],
-    copies: list[Any] | None,
     outputs: Sequence[Any],
+    edges: Sequence[Any],
+    wants: bool,
 ) -> None:
-    """What forward did to its inputs must be what it said with `mark_dirty`."""
-    for t in ctx._dirty:
+    """What is given to mark_dirty must be inputs and outputs; give them back their old places."""
+    for t in dirty:
         if not _is_any(t, given) or not _is_any(t, outputs):
             what = "an input" if not _is_any(t, given) else "returned as an output too"
             raise GradientError(
                 f"{cls.__name__}: what is given to mark_dirty must be {what}; got a tensor of "
                 f"shape {t._data.shape}. Write x.add_(1); ctx.mark_dirty(x); return x."
             )
-    if not switch.on:
-        return
+        if wants:
+            check_in_place(t, cls.__name__)
+        edge = next(e for e, x in zip(edges, given) if x is t)
+        t._node, t._rg = None if edge is t else edge, edge is not None
+
+
+def _check_inputs(
+    cls: type[Function],
+    places: Sequence[int],
+    given: Sequence[Tensor],
+    versions: Sequence[int],
+    copies: list[Any] | None,
+    dirty: Sequence[Tensor],
+) -> None:
+    """What forward did to its inputs must be what it said with `mark_dirty`."""
     for k, (i, t) in enumerate(zip(places, given)):
-        changed = t._version != before[k][2]
-        if (not changed and copies is None) or _is_any(t, ctx._dirty):
+        changed = t._version != versions[k]
+        if (not changed and copies is None) or _is_any(t, dirty):
             continue
         if copies is not None and not changed:
             changed = cls._watch.restored([t._data], [copies[k]]) is not None
@@ -246,61 +219,85 @@ def _own(out: Any, given: Sequence[Tensor], dirty: Sequence[Tensor]) -> Any:
     """An output with a buffer of its own, so that in-place changes of it stay its own affair."""
     if not isinstance(out, Tensor):
         return out
-    shared = any([np.may_share_memory(out._data, t._data) for t in given])
+    a = out._data
+    if a.base is None:
+        shared = any([a is t._data or a is t._data.base for t in given])
+    else:
+        shared = any([np.may_share_memory(a, t._data) for t in given])
     if shared and not _is_any(out, dirty):
-        return wrap(out._data.copy())
-    return wrap(out._data) if out._rg or out._node is not None or shared else out
+        return wrap(a.copy())
+    return wrap(a) if out._rg or out._node is not None or shared else out
 
 
 def _attach(
     cls: type[Function],
     ctx: FunctionCtx,
-    args: tuple[Any, ...],
+    count: int,
+    given: Sequence[Tensor],
     places: tuple[int, ...],
     edges: tuple[Any, ...],
     outputs: Sequence[Any],
     fresh: Sequence[Any],
 ) -> FunctionNode:
     """Record the call: make its node and point the outputs at it."""
-    tensors = [o for o in fresh if isinstance(o, Tensor)]
-    if not tensors:
+    if not any([isinstance(o, Tensor) for o in fresh]):
         got = ", ".join(type(o).__name__ for o in fresh)
-        hint = " Return a tuple." if got == "list" else ""
+        hints = {"list": " Return a tuple.", "ndarray": " Return minigrad.from_numpy(y)."}
+        hint = hints.get(got, "")
         raise TypeError(f"{cls.__name__}: forward must return Tensors; got {got}.{hint}")
-    _check_attributes(cls, ctx, outputs)
-    node = FunctionNode.__new__(FunctionNode)
-    single = len(fresh) == 1
-    shapes = tuple([o._data.shape if isinstance(o, Tensor) else () for o in fresh])
-    kinds = tuple([o._data.dtype if isinstance(o, Tensor) else None for o in fresh])
+    for t in ctx._not_differentiable:
+        if not _is_any(t, outputs):
+            raise GradientError(
+                f"{cls.__name__}: what is given to mark_non_differentiable must be an output; got "
+                f"a tensor of shape {t._data.shape}. Write ctx.mark_non_differentiable(index); "
+                "return values, index."
+            )
+    node = _new_node(FunctionNode)
     node.seq, node.inputs = tick(), edges
-    node.shape, node.dtype = (shapes[0], kinds[0]) if single else (shapes, kinds)
-    node.live = tuple(
-        [
-            d is not None and d.kind == "f" and not _is_any(was, ctx._not_differentiable)
-            for d, was in zip(kinds, outputs)
-        ]
-    )
-    node.cls, node.ctx, node.count, node.places = cls, ctx, len(args), places
+    node.cls, node.ctx, node.count, node.places = cls, ctx, count, places
+    node.made = _check_attributes(cls, ctx, outputs, given) if ctx.__dict__ else ()
     node.saved, node.released = (), False
+    shapes, kinds, live = [], [], []
+    for o, was in zip(fresh, outputs):
+        a = o._data if isinstance(o, Tensor) else None
+        shapes.append(() if a is None else a.shape)
+        kinds.append(None if a is None else a.dtype)
+        constant = ctx._not_differentiable and _is_any(was, ctx._not_differentiable)
+        live.append(a is not None and a.dtype.kind == "f" and not constant)
+    single = len(fresh) == 1
+    node.shape, node.dtype = (shapes[0], kinds[0]) if single else (shapes, kinds)
+    node.live = live
     ctx._node = weakref.ref(node)
     for i, o in enumerate(fresh):
-        if node.live[i]:
-            o._node, o._rg = node.edge(i, o._data), True
+        if live[i]:
+            o._node, o._rg = node if single else Output(node, i, shapes[i], kinds[i]), True
     return node
 
 
-def _check_attributes(cls: type[Function], ctx: FunctionCtx, outputs: Sequence[Any]) -> None:
-    """Refuse an output kept as an attribute: output -> node -> ctx -> output is never freed."""
+_new_node = FunctionNode.__new__
+
+
+def _check_attributes(
+    cls: type[Function], ctx: FunctionCtx, outputs: Sequence[Any], given: Sequence[Tensor]
+) -> tuple[str, ...]:
+    """Names of the attributes that hold tensors or arrays other than inputs.
+
+    Refuse an output kept as an attribute: output -> node -> ctx -> output is never freed.
+    """
+    made = []
     for name, value in ctx.__dict__.items():
         if name.startswith("_"):
             continue
         for t in value if isinstance(value, (tuple, list)) else (value,):
+            if isinstance(t, (Tensor, np.ndarray)) and not _is_any(t, given):
+                made.append(name)
             if isinstance(t, Tensor) and _is_any(t, outputs) and t._node is None:
                 raise GradientError(
                     f"{cls.__name__}: ctx.{name} holds an output of forward: a reference cycle "
                     "that keeps the graph alive, and changes in place go unnoticed. Write "
                     "ctx.save_for_backward(y), and (y,) = ctx.saved_tensors in backward."
                 )
+    return tuple(made)
 
 
 def _is_any(t: Any, values: Sequence[Any]) -> bool:
@@ -312,15 +309,22 @@ def once_differentiable(fn: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(fn)
     def backward(ctx: Any, *grads: Any) -> Any:
-        with no_grad():
+        recording, trace = mode.recording, mode.trace
+        mode.recording, mode.trace = False, None
+        try:
             result = fn(ctx, *grads)
-        if not mode.recording:
+        finally:
+            mode.recording, mode.trace = recording, trace
+        if not recording:
             return result
+        if trace is not None:
+            trace.left = ""  # the mark says more
         node = None if ctx._node is None else ctx._node()
         edges = tuple(edge_of(t) for t in grads if isinstance(t, Tensor))
         edges += () if node is None else node.inputs
         parts = result if isinstance(result, tuple) else (result,)
-        marked = tuple(_Once.mark(r, edges) for r in parts)
+        name = "" if node is None else f"{node.name()}: "
+        marked = tuple(_Once.mark(r, edges, name) for r in parts)
         return marked if isinstance(result, tuple) else marked[0]
 
     return backward
@@ -329,19 +333,23 @@ def once_differentiable(fn: Callable[..., Any]) -> Callable[..., Any]:
 class _Once(Node):
     """Stands behind a gradient that must not be differentiated again."""
 
-    __slots__ = ()
+    __slots__ = ("of",)
+
+    of: str  # whose gradient it is
 
     @staticmethod
-    def mark(value: Any, edges: tuple[Any, ...]) -> Any:
+    def mark(value: Any, edges: tuple[Any, ...], of: str) -> Any:
         """`value`, such that differentiating it raises."""
         if not isinstance(value, Tensor) or not any(e is not None for e in edges):
             return value
         out = wrap(value._data)
-        out._node, out._rg = _Once(edges, value._data.shape, value._data.dtype), True
+        node = _Once(edges, value._data.shape, value._data.dtype)
+        node.of = of
+        out._node, out._rg = node, True
         return out
 
     def pullback(self, g: Any, wanted: tuple[bool, ...] | None) -> Sequence[Any]:
         raise GradientError(
-            "once_differentiable: trying to differentiate twice a function that was marked with "
+            f"{self.of}trying to differentiate twice a function that was marked with "
             "@once_differentiable. Remove the mark and write backward with minigrad's functions."
         )

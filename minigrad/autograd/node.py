@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from ..contract import Trace, is_zero_for_others, line_of, switch, varied
+from ..contract import line_of, switch
 from ..engine import Node, Output, is_grad_enabled, mode
 from ..errors import GradientError, ShapeError
 from ..tensor import Tensor, wrap
+from ..trace import Trace, is_zero_for_others, varied
 
 __all__ = ["FunctionNode", "Saved"]
 
@@ -18,13 +19,19 @@ __all__ = ["FunctionNode", "Saved"]
 class Saved:
     """A saved tensor and its version. An output is kept as an array: no reference cycle."""
 
-    __slots__ = ("cell", "index", "value", "version")
+    __slots__ = ("cell", "index", "made", "value", "version")
 
     def __init__(self, t: Tensor, outputs: Sequence[Any], given: Sequence[Tensor]) -> None:
-        self.index = next((i for i, o in enumerate(outputs) if o is t), None)
-        if self.index is not None and t._node is None and any(t is x for x in given):
-            self.index = None  # an input that was returned as it is
-        self.value: Tensor | np.ndarray = t if self.index is None else t._data
+        is_input = any([t is x for x in given])
+        index = None
+        for i, o in enumerate(outputs):
+            if o is t:
+                index = i
+                break
+        if is_input and t._node is None:
+            index = None  # an input that was returned as it is
+        self.index, self.made = index, index is None and not is_input and not t._rg
+        self.value: Tensor | np.ndarray = t if index is None else t._data
         self.cell = t._share_cell()
         self.version = self.cell.version
 
@@ -32,15 +39,16 @@ class Saved:
 class FunctionNode(Node):
     """One recorded call of a Function."""
 
-    __slots__ = ("cls", "count", "ctx", "live", "places", "released", "saved")
+    __slots__ = ("cls", "count", "ctx", "live", "made", "places", "released", "saved")
 
     cls: Any
     ctx: Any
     count: int  # arguments of forward
     places: tuple[int, ...]  # which of them are tensors
-    live: tuple[bool, ...]  # which outputs carry gradients
+    live: Sequence[bool]  # which outputs carry gradients
+    made: tuple[str, ...]  # attributes of ctx that hold tensors other than inputs
     released: bool
-    saved: tuple[Saved | None, ...]
+    saved: Sequence[Saved | None]
 
     def name(self) -> str:
         return f"{self.cls.__name__}Backward"
@@ -71,11 +79,38 @@ class FunctionNode(Node):
                 f"version {s.cell.version} now, changed by {s.cell.where}. Change a clone instead."
             )
         if isinstance(s.value, Tensor):
-            return s.value
+            return self._constant(s.value) if s.made and mode.trace is not None else s.value
         out = wrap(s.value)
         if s.index is not None and is_grad_enabled() and self.live[s.index]:
             out._node, out._rg = self.edge(s.index, s.value), True
         return out
+
+    def _followed(self, trace: Trace, got: Sequence[Any]) -> Any:
+        """What backward returns, while what it does with its tensors is followed."""
+        kept = self.ctx.__dict__
+        before = {name: kept[name] for name in self.made if name in kept}
+        with trace:
+            kept.update({name: self._constant(value) for name, value in before.items()})
+            try:
+                return self.cls.backward(self.ctx, *got)
+            finally:
+                kept.update(before)
+
+    def _constant(self, value: Any) -> Any:
+        """`value`, which forward kept, such that what backward makes of it is followed."""
+        why = (
+            "backward takes what forward kept, and what is neither an input nor an output, for a "
+            "constant"
+        )
+        if isinstance(value, (tuple, list)):
+            return type(value)([self._constant(v) for v in value])
+        if isinstance(value, np.ndarray) and value.dtype.kind == "f":
+            mode.trace.leaves(why)
+        if not isinstance(value, Tensor) or value._data.dtype.kind != "f" or value._rg:
+            return value
+        out = wrap(value._data)
+        out._cell = value._share_cell()
+        return mode.trace.detached(out, why)
 
     def edge(self, index: int, array: np.ndarray) -> Any:
         return self if len(self.live) == 1 else Output(self, index, array.shape, array.dtype)
@@ -88,10 +123,12 @@ class FunctionNode(Node):
                 wrap(np.zeros(s, d)) if one is None and d is not None else one
                 for one, s, d in zip(got, self.shape, self.dtype)
             ]
-        trace = Trace(got) if mode.recording else None
-        got = got if trace is None else trace.given
+        trace = None
+        if mode.recording:
+            trace = Trace(got)
+            got = trace.given
         versions = [None if t is None else t._version for t in got]
-        back = self.cls.backward(ctx, *got)
+        back = self.cls.backward(ctx, *got) if trace is None else self._followed(trace, got)
         grads = tuple(back) if isinstance(back, (tuple, list)) else (back,)
         while len(grads) > self.count and grads[-1] is None:
             grads = grads[:-1]
@@ -169,13 +206,13 @@ class FunctionNode(Node):
                 ctx._node, ctx._saved = before, None
             return back[i] if isinstance(back, (tuple, list)) else back
 
-        message = (
-            f"{self.name()}: the gradient of argument {i} cannot be differentiated again: what "
-            "backward returned does not depend on its gradient by graph, so it was computed "
-            "outside (detach, .data, .numpy() or no_grad). Write it with minigrad's functions, or "
-            f"mark it @once_differentiable{self._where()}"
+        what = f"{self.name()}: the gradient of argument {i}"
+        advice = (
+            "Write backward with minigrad's functions, return from forward what backward needs of "
+            "it, hand it constants as arguments (or keep them as integers or bools); or mark "
+            f"backward @once_differentiable{self._where()}"
         )
-        return trace.closed(g, self.inputs, message, lambda: is_zero_for_others(elsewhere))
+        return trace.closed(g, self.inputs, what, advice, lambda: is_zero_for_others(elsewhere))
 
 
 def _expandable(small: Sequence[int], large: Sequence[int]) -> bool:

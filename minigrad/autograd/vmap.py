@@ -151,4 +151,9 @@ def _stack(results: list[Any], dim: Any) -> Any:
             f"vmap: the function must return Tensors; got {type(first).__name__}. Return a Tensor, "
             "or a tuple or dict of them."
         )
+    if dim is None:
+        raise ValueError(
+            "vmap: every output is mapped, so out_dims must be ints; got None. Return what all "
+            "examples share beside vmap."
+        )
     return registry["stack"](results, dim)

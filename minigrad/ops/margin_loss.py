@@ -126,7 +126,7 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
 def _length(x: Tensor, dim: int, eps: float) -> Tensor:
     """|x| along a dim, at least eps; its gradient is that of |x| everywhere, and 0 at 0."""
     n = vector_norm(x, 2, dim, True)
-    return n + (n.clamp(min=eps) - n).detach()
+    return n + wrap((n.clamp(min=eps) - n)._data)
 
 
 @composite

@@ -17,9 +17,9 @@ import numpy as np
 from ..errors import GradientError, ShapeError
 from . import checks, keeping, precise
 from .cases import Case
-from .explain import CheckError, KinkWarning, Report
+from .explain import CheckError, KinkWarning, Report, kind_of
 from .gradcheck import examine, examine_second
-from .shrink import code, smallest
+from .shrink import code, name_of, smallest
 
 __all__ = ["check_op", "examine_op", "limited", "plain_sample"]
 
@@ -108,7 +108,7 @@ def check_op(
         random, keeps_dtype,
     )  # fmt: skip
     case = limited(case)
-    total = Report(f"check_op: {getattr(op, '__name__', type(op).__name__)}")
+    total = Report(f"check_op: {name_of(op)}")
     for sample in [samples] if isinstance(samples, np.ndarray) else samples:
         report = examine_op(op, case, *plain_sample(sample), linear is None, shrink)
         total.checked += report.checked
@@ -133,7 +133,7 @@ def examine_op(
     shrink: bool = False,
 ) -> Report:
     """The report of every check on one sample of a Case; nothing is raised."""
-    total = Report(f"check_op: {getattr(op, '__name__', type(op).__name__)}")
+    total = Report(f"check_op: {name_of(op)}")
     call = checks.Call(op, case, args, kwargs)
     with contextlib.suppress(GradientError):  # that is a finding; a sample it refuses is an error
         call(*call.given.tensors(call.given.cast(np.float64)))
@@ -202,7 +202,7 @@ def _steps(case: Case, guess_linear: bool) -> Iterator[tuple[str, Callable[..., 
     if not case.random:
         yield "layout", checks.check_layouts
         yield "broadcasting", precise.check_broadcasting
-        if case.grad and "float32" in case.dtypes:
+        if {"float32", "float64"} <= set(case.dtypes):
             yield "precision", checks.check_precision
     yield "memory", keeping.check_memory
 
@@ -243,20 +243,6 @@ def _seen(report: Report) -> str:
     return "".join([f"\n# {row}" for row in rows if row.startswith("index (")][:1])
 
 
-def _kind_of(message: str) -> str:
-    """Which promise a contract check of the engine found broken."""
-    for words, kind in [
-        ("change", "mutated input"),
-        (" is nan ", "non-finite"),
-        ("inf ", "non-finite"),
-        ("must have its shape", "shape"),
-        ("dtype", "dtype"),
-    ]:
-        if words in message:
-            return kind
-    return "error"
-
-
 def _one(kind: str, check: Any, fn: Any, case: Case, args: Any, kwargs: Any, name: str) -> Report:
     """What one check finds, in the form of a report."""
     report = Report(name)
@@ -267,7 +253,7 @@ def _one(kind: str, check: Any, fn: Any, case: Case, args: Any, kwargs: Any, nam
     except ShapeError as e:
         report.add("shape", str(e))
     except GradientError as e:
-        report.add(_kind_of(str(e)), str(e))
+        report.add(kind_of(e), str(e))
     except Exception as e:
         report.add("error", f"{type(e).__name__}: {e}")
     else:
@@ -275,6 +261,9 @@ def _one(kind: str, check: Any, fn: Any, case: Case, args: Any, kwargs: Any, nam
             report.checked, report.kinks = found.checked, found.kinks
             for f in found.findings:
                 text = f.message.split(f": {f.kind}: ", 1)[-1]
-                where = "second order: " if found.name == "gradgradcheck" else ""
-                report.add(f.kind, where + text)
+                if found.name == "gradgradcheck":
+                    text = f"second order: {text}"
+                    if "differentiated again" in text or "has no gradient rule" in text:
+                        text += "\nIf first gradients are enough, check them alone with order=1."
+                report.add(f.kind, text)
     return report

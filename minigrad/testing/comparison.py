@@ -38,6 +38,7 @@ class Comparison:
         self.atol, self.rtol = atol, rtol
         self.numeric = np.full(t._data.shape, np.nan)
         self.wrong = np.zeros(t._data.shape, bool)
+        self.bent = np.zeros(t._data.shape, bool)  # wrong, and at a kink
         self.left_out = np.zeros(t._data.shape, bool)
         self.spans: list[float] = []  # how exactly each kink was measured
         self.rng = np.random.default_rng(2)
@@ -63,7 +64,7 @@ class Comparison:
             slope = self.probe.along(self.t, u.reshape(self.t._data.shape))
             a = float(self.analytic.reshape(-1)[group].sum())
             if not self._bends(slope) and abs(a - slope.value) > sum(self.spans):
-                self.wrong.reshape(-1)[group] = True
+                self.wrong.reshape(-1)[group] = self.bent.reshape(-1)[group] = True
                 self.numeric.reshape(-1)[group] = slope.value / len(group)
 
     def fill(self) -> None:
@@ -102,6 +103,7 @@ class Comparison:
             )
             return
         self.wrong.reshape(-1)[k] = not agree
+        self.bent.reshape(-1)[k] = kink is not None
 
     def _agree(self, a: float, n: float, rounding: float) -> bool:
         return abs(a - n) <= self.atol + self.rtol * abs(n) + rounding

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
@@ -15,6 +14,7 @@ __all__ = [
     "KinkWarning",
     "Report",
     "guess",
+    "kind_of",
     "wrong_gradient",
 ]
 
@@ -85,6 +85,23 @@ class Report:
         )
 
 
+def kind_of(error: Exception) -> str:
+    """Which promise a rule broke, given what the engine said about it."""
+    for words, kind in [
+        ("differentiated again", "wrong rule"),
+        ("differentiate twice", "wrong rule"),
+        ("has no gradient rule", "wrong rule"),
+        ("change", "mutated input"),
+        (" is nan ", "non-finite"),
+        ("inf ", "non-finite"),
+        ("must have its shape", "shape"),
+        ("dtype", "dtype"),
+    ]:
+        if words in str(error):
+            return kind
+    return "error"
+
+
 def wrong_gradient(
     label: str,
     x: np.ndarray,
@@ -92,6 +109,7 @@ def wrong_gradient(
     numeric: np.ndarray,
     wrong: np.ndarray,
     others: Sequence[tuple[str, np.ndarray]],
+    at_kinks: bool = False,
 ) -> str:
     """The message for one input; `numeric` is NaN where it was not measured."""
     measured = np.isfinite(numeric)
@@ -106,7 +124,12 @@ def wrong_gradient(
         lines.append(
             f"  index {at}: yours {a:.9g}, numerical {n:.9g}, ratio {ratio}, at value {x[at]:.6g}"
         )
-    lines.append(f"  Guess: {guess(x, analytic, numeric, others)}")
+    said = guess(x, analytic, numeric, others)
+    if said == UNKNOWN:
+        said = _at_border(wrong) or said
+    if at_kinks:
+        said = f"at a kink or tie, yours lies outside of the slopes of its sides; {said}"
+    lines.append(f"  Guess: {said}")
     if x.size <= 24:
         flat = np.array2string(x, precision=4, separator=", ").replace("\n", "\n  ")
         lines.append(f"  {label} is {flat}")
@@ -139,9 +162,10 @@ def guess(
         return "only signs differ; look for an abs, a sign or a comparison turned round."
     if whole and (said := _along_one_dim(analytic - numeric, others)):
         return said
-    if whole and (said := _at_border(analytic, numeric)):
-        return said
-    return "a term is missing or wrong."
+    return UNKNOWN
+
+
+UNKNOWN = "a term is missing or wrong."
 
 
 def _same(a: np.ndarray, b: np.ndarray) -> bool:
@@ -224,7 +248,9 @@ def _by_value(
 def _along_one_dim(off: np.ndarray, others: Sequence[tuple[str, np.ndarray]]) -> str | None:
     """A difference that is constant along a dim, or is so when divided by an operand or output."""
     ones = ("", np.ones_like(off))
-    for name, value in [ones, *others]:
+    with np.errstate(over="ignore"):
+        exps = [(f"exp({name})", np.exp(v)) for name, v in others if name.startswith("output")]
+    for name, value in [ones, *others, *exps]:
         if value.shape != off.shape or not np.abs(value).min(initial=1) > 1e-9:
             continue
         for d in range(off.ndim):
@@ -236,12 +262,10 @@ def _along_one_dim(off: np.ndarray, others: Sequence[tuple[str, np.ndarray]]) ->
     return None
 
 
-def _at_border(a: np.ndarray, n: np.ndarray) -> str | None:
-    bad = ~np.isclose(a, n, rtol=1e-3, atol=1e-6)
-    for d in range(a.ndim):
-        if a.shape[d] > 2:
-            inner: list[Any] = [slice(None)] * a.ndim
-            inner[d] = slice(1, -1)
-            if not bad[tuple(inner)].any():
-                return f"only the border of dim {d} is wrong: padding, or the last window."
+def _at_border(wrong: np.ndarray) -> str | None:
+    """Where only the first or last index along a dim is wrong, several times."""
+    for d, size in enumerate(wrong.shape):
+        inner = wrong.take(range(1, size - 1), d)
+        if size > 2 and wrong.sum() > 1 and inner.size > 1 and not inner.any():
+            return f"only the border of dim {d} is wrong: padding, or the last window."
     return None

@@ -18,11 +18,12 @@ import numpy as np
 from ..contract import set_contract_checks
 from ..differentiate import grad
 from ..engine import enable_grad
+from ..errors import GradientError
 from ..tensor import Tensor, wrap
 from .analytic import analytic_gradients, cotangent
 from .comparison import EVERY, Comparison
 from .differences import Probe, floats_of
-from .explain import GradcheckError, KinkWarning, Report, wrong_gradient
+from .explain import GradcheckError, KinkWarning, Report, kind_of, wrong_gradient
 
 __all__ = [
     "GradcheckError",
@@ -216,7 +217,13 @@ def examine(
             report.add(
                 "wrong rule",
                 wrong_gradient(
-                    label, t._data, compare.analytic, compare.numeric, compare.wrong, others
+                    label,
+                    t._data,
+                    compare.analytic,
+                    compare.numeric,
+                    compare.wrong,
+                    others,
+                    bool(compare.bent[compare.wrong].all()),
                 ),
             )
     return report
@@ -247,19 +254,24 @@ def examine_second(
     labels = [f"input {i}" for i in range(len(given))] + [
         f"cotangent of output {i}" for i in range(len(seeds))
     ]
-    return examine(
-        first,
-        (*given, *seeds),
-        eps=eps,
-        atol=atol,
-        rtol=rtol,
-        nondet_tol=nondet_tol,
-        fast_mode=fast_mode,
-        partial=False,
-        name=name,
-        labels=labels,
-        numeric=again,
-    )
+    try:
+        return examine(
+            first,
+            (*given, *seeds),
+            eps=eps,
+            atol=atol,
+            rtol=rtol,
+            nondet_tol=nondet_tol,
+            fast_mode=fast_mode,
+            partial=False,
+            name=name,
+            labels=labels,
+            numeric=again,
+        )
+    except GradientError as error:  # there is no second order
+        report = Report(name)
+        report.add(kind_of(error), str(error))
+        return report
 
 
 class _Gradient:

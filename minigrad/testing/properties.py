@@ -14,6 +14,7 @@ from hypothesis.strategies import SearchStrategy
 from .cases import Case
 from .check_op import examine_op, limited, plain_sample
 from .explain import CheckError
+from .shrink import name_of
 from .strategies import arrays, broadcastable
 
 __all__ = ["property_test"]
@@ -57,7 +58,7 @@ def property_test(
         raise TypeError(f"property_test: unknown option {unknown[0]!r}; they are check_op's.")
     strategy = _for_inputs(op) if draw is None else draw
     case = Case(strategy, **options)
-    name = getattr(op, "__name__", type(op).__name__)
+    name = name_of(op).replace(".", "_")
 
     def test(sample: Any) -> None:
         __tracebackhide__ = True

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
+from ..contract import line_of
+from .cases import Case
 from .checks import Arguments
 
-__all__ = ["code", "smallest"]
+__all__ = ["code", "name_of", "smallest"]
 
 Sample = tuple[tuple[Any, ...], dict[str, Any]]
 TRIES = 60
@@ -65,18 +68,53 @@ def _rounder(arrays: list[np.ndarray]) -> Iterator[list[np.ndarray]]:
             yield new
 
 
+def name_of(fn: Callable[..., Any]) -> str:
+    """What a function is called in a report: mul, Scale.apply, Linear for an instance of it."""
+    owner = getattr(fn, "__self__", None)
+    name = str(getattr(fn, "__name__", type(fn).__name__))
+    return f"{owner.__name__}.{name}" if isinstance(owner, type) else name
+
+
 def code(fn: Callable[..., Any], sample: Sample, case: Any) -> str:
-    """Python that runs the check on this sample again."""
-    name = getattr(fn, "__name__", "op")
+    """Python that runs the check on this sample again, with imports where there is a module."""
+    name, *lines = _source(fn, "op")
     args, kwargs = sample
-    lines = ["import numpy as np", "from minigrad.testing import check_op", ""]
     inside = ", ".join(_text(a) for a in args) + ("," if len(args) == 1 else "")
     named = ", ".join(f"{k!r}: {_text(v)}" for k, v in kwargs.items())
-    options = f", order={case.order}" if case.order != 2 else ""
-    options += f", constants={case.constants}" if case.constants else ""
-    options += ", random=True" if case.random else ""
-    lines += [f"check_op({name}, [(({inside}), {{{named}}})]{options})"]
-    return "\n".join(lines)
+    if "nan" in inside or "inf" in inside:
+        lines.append("from numpy import inf, nan")
+    options = ""
+    if case.oracle is not None:
+        reference, *more = _source(case.oracle, "reference")
+        lines += [line for line in more if line not in lines]
+        options += f", reference={reference}"
+    for option in ("grad", "order", "linear", "exact", "dtypes", "constants", "random"):
+        if (value := getattr(case, option)) != getattr(Case, option):
+            options += f", {option}={value!r}"
+    options += "" if case.keeps_dtype else ", keeps_dtype=False"
+    lines = ["import numpy as np", "from minigrad.testing import check_op", *lines, ""]
+    return "\n".join([*lines, f"check_op({name}, [(({inside}), {{{named}}})]{options})"])
+
+
+def _source(fn: Callable[..., Any], otherwise: str) -> tuple[str, str]:
+    """What to call a function in pasted code, and the line that makes it known there."""
+    first, dot, last = name_of(fn).partition(".")
+    held: Any = fn.__self__ if dot else fn  # type: ignore[attr-defined]
+    method = dot + last
+    module = str(getattr(held, "__module__", ""))
+    name = str(getattr(held, "__name__", ""))
+    known = vars(sys.modules[module]) if module in sys.modules else {}
+    if known.get(name) is not held:
+        name = next((k for k, v in known.items() if v is held and k.isidentifier()), "")
+    if name and module != "__main__":
+        return name + method, f"from {module} import {name}"
+    if name:
+        script = getattr(sys.modules[module], "__file__", None)
+        return name + method, f"# Paste this below {name}{f' in {script}' if script else ''}."
+    name = first if first.isidentifier() and hasattr(fn, "__name__") else otherwise
+    place = line_of(fn)
+    made = f" ({place})" if place.partition(":")[0].endswith(".py") else ""
+    return name + method, f"# {name} is in no module{made}: paste this where it is at hand."
 
 
 def _text(value: Any) -> str:
