@@ -76,6 +76,12 @@ def ints(op: str, name: str, value: Any, n: int, least: int) -> tuple[int, ...]:
     """`value`, an int or a sequence of n ints, as a tuple of n ints that are at least `least`."""
     if value.__class__ is int and least <= value <= MOST:
         return (value,) * n
+    if value.__class__ is tuple and len(value) == n:  # what layers hand over
+        for v in value:
+            if v.__class__ is not int or not least <= v <= MOST:
+                break
+        else:
+            return value  # type: ignore[no-any-return]
     values: Sequence[Any] = value if isinstance(value, (tuple, list)) else (value,)
     if any(isinstance(v, (bool, float)) or not hasattr(v, "__index__") for v in values):
         raise TypeError(f"{op}: {name} must be an int or {n} ints; got {name} {value!r}.")
