@@ -1,0 +1,296 @@
+"""Convolution with one channel and one filter per group, and its adjoints: planes in L1.
+
+Each plane (n, c), in strips if it is large, is copied once into scratch with zeros around it,
+strides split into phases so that neighbouring outputs read neighbouring sources. Outputs are
+numbered along the rows of that copy, padding included: every tap is the whole run shifted by a
+constant. What falls in the padding is dropped when rows are copied out, and multiplied by zeros in
+a weight gradient. Zeros are written once, for copies leave them alone. What limits it: copies.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy import empty
+from numpy.typing import NDArray
+
+from minigrad.kernels.conv_plan import source_phases, taps_of_phases
+from minigrad.kernels.depthwise_simd import (
+    DOTS,
+    dot_products,
+    gather_rows,
+    tap_sums,
+    tile,
+    weave_rows,
+)
+from minigrad.kernels.jit import dense, helper, kernel, parallel, scratch
+from minigrad.kernels.simd import lanes
+
+Pair = tuple[int, int]
+Array = NDArray[np.floating]
+Ints = NDArray[np.int64]
+
+__all__ = ["depthwise", "depthwise_input_grad", "depthwise_weight_grad"]
+
+STRIP_BYTES = 24 * 1024  # of scratch, which should stay in L1
+CHUNKS = 16  # that a layer is cut into, where it can be
+
+
+def depthwise(
+    x: Array, w: Array, b: Array | None, stride: Pair, padding: Pair, dilation: Pair, groups: int
+) -> Array:
+    """`conv2d` on arrays of one dtype, with one channel and one filter per group."""
+    (n, c, *hw), window = x.shape, w.shape[2:]
+    plan = _forward_plan(n, c, tuple(hw), window, stride, padding, dilation, x.dtype)
+    y = empty((n, c, plan.sizes.oh, plan.sizes.ow), x.dtype)
+    return _run(plan, x, dense(w).reshape(-1), b, y)
+
+
+def depthwise_input_grad(
+    g: Array, w: Array, input_hw: Pair, stride: Pair, padding: Pair, dilation: Pair, groups: int
+) -> Array:
+    """`conv2d_input_grad` on arrays of one dtype, with one channel and one filter per group."""
+    (n, c, *out), window = g.shape, w.shape[2:]
+    plan = _input_grad_plan(
+        n, c, input_hw, tuple(out), window, stride, padding, dilation, g.dtype
+    )
+    gx = empty((n, c, *input_hw), g.dtype)
+    weights = w.reshape(c, -1)[:, plan.order]
+    return _run(plan, g, dense(weights).reshape(-1), None, gx)
+
+
+def depthwise_weight_grad(
+    g: Array, x: Array, kernel_hw: Pair, stride: Pair, padding: Pair, dilation: Pair, groups: int
+) -> Array:
+    """`conv2d_weight_grad` on arrays of one dtype, with one channel and one filter per group."""
+    (n, c, *hw), k = x.shape, kernel_hw[0] * kernel_hw[1]
+    plan = _forward_plan(n, c, tuple(hw), kernel_hw, stride, padding, dilation, x.dtype)
+    p = plan.sizes
+    if not plan.chunks:
+        return np.zeros((c, 1, *kernel_hw), x.dtype)
+    parts = max(1, min(n * p.strips, CHUNKS // c))
+    block = -(-c * parts // CHUNKS)
+    sums = empty((parts, c, k), x.dtype)
+    flat_x, flat_g, flat_sums = dense(x).reshape(-1), dense(g).reshape(-1), sums.reshape(-1)
+    size = plan.scratch + k * lanes(x.dtype)
+
+    def body(start: int, stop: int) -> None:
+        depthwise_sums(
+            start * block, min(stop * block, c * parts), flat_x, flat_g, flat_sums, plan.taps,
+            plan.source, p, n, c, parts, lanes(x.dtype), scratch(size, x.dtype),
+        )  # fmt: skip
+
+    parallel(body, -(-c * parts // block), plan.work)
+    total = sums[0] if parts == 1 else sums.sum(axis=0)
+    return total.reshape(c, 1, *kernel_hw)
+
+
+def _run(plan: Plan, x: Array, w: Array, b: Array | None, y: Array) -> Array:
+    bias = np.zeros(x.shape[1], x.dtype) if b is None else dense(b)
+    flat_x, flat_y = dense(x).reshape(-1), y.reshape(-1)
+
+    def body(start: int, stop: int) -> None:
+        depthwise_products(
+            start * plan.block, min(stop * plan.block, plan.items), flat_x, w, bias, flat_y,
+            plan.taps, plan.source, plan.target, plan.sizes, scratch(plan.scratch, x.dtype),
+        )  # fmt: skip
+
+    parallel(body, plan.chunks, plan.work)
+    return y
+
+
+class Sizes(NamedTuple):
+    """The numbers that the kernels need. Pitches and planes are in elements."""
+
+    h: int  # of the sources
+    w: int
+    oh: int  # of the outputs
+    ow: int
+    step: int  # sources from one grid row, column to the next
+    col_step: int
+    out_step: int  # the same of outputs
+    out_col_step: int
+    strip: int  # grid rows in a strip
+    strips: int  # in a plane
+    rows: int  # of the grid
+    cols: int
+    pitch: int  # of a row in scratch
+    tall: int  # rows of sources of a strip
+    plane: int  # of a source phase in scratch
+    run: int  # of an output phase in scratch
+    k: int  # taps of all phases
+    outs: int  # where outputs begin in scratch
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How one layer is cut up: a pure function of its shapes, strides and dtype."""
+
+    sizes: Sizes
+    source: Ints  # (phases, 2): row and column of each source phase
+    target: Ints  # (row, column of phases, 2): first tap, taps
+    taps: Ints  # shift of every tap, output phase after output phase
+    order: Ints  # which tap of the window it is
+    items: int  # strips of planes
+    block: int  # items in a chunk
+    chunks: int
+    work: float
+    scratch: int
+
+
+@lru_cache(maxsize=512)
+def _forward_plan(
+    n: int, c: int, hw: Pair, k: Pair, stride: Pair, padding: Pair, dilation: Pair, dtype: np.dtype
+) -> Plan:
+    oh, ow = (
+        (s + 2 * p - d * (u - 1) - 1) // t + 1
+        for s, u, t, p, d in zip(hw, k, stride, padding, dilation, strict=True)
+    )
+    source, shifts = source_phases(k, stride, padding, dilation)
+    order = np.arange(len(shifts))
+    target = np.array([[(0, len(shifts))]], np.int64)
+    return _plan(n * c, hw, (oh, ow), stride, (1, 1), source, target, shifts, order, dtype)
+
+
+@lru_cache(maxsize=512)
+def _input_grad_plan(
+    n: int, c: int, hw: Pair, out: Pair, k: Pair, stride: Pair, padding: Pair, dilation: Pair,
+    dtype: np.dtype,
+) -> Plan:  # fmt: skip
+    row_taps, col_taps = (
+        taps_of_phases(*axis) for axis in zip(hw, k, stride, padding, dilation, strict=True)
+    )
+    steps = min(stride[0], max(hw[0], 1)), min(stride[1], max(hw[1], 1))
+    target, shifts, order = np.zeros((*steps, 2), np.int64), [], []
+    for r, s in np.ndindex(*steps):
+        met = [(u, v) for u in row_taps.get(r, []) for v in col_taps.get(s, [])]
+        target[r, s] = len(shifts), len(met)
+        shifts += [(0, e, d) for (_, e), (_, d) in met]
+        order += [u * k[1] + v for (u, _), (v, _) in met]
+    moved = np.array(shifts, np.int64).reshape(-1, 3)
+    low = moved.min(axis=0, initial=0) if not len(moved) else moved.min(axis=0)
+    return _plan(
+        n * c, out, hw, (1, 1), steps, low[1:].reshape(1, 2), target, moved - low,
+        np.array(order, np.int64), dtype,
+    )  # fmt: skip
+
+
+def _plan(
+    planes: int, hw: Pair, out: Pair, stride: Pair, out_stride: Pair, source: Ints, target: Ints,
+    shifts: Ints, order: Ints, dtype: np.dtype,
+) -> Plan:  # fmt: skip
+    rows, cols = -(-out[0] // out_stride[0]), -(-out[1] // out_stride[1])
+    row_shift, col_shift = shifts[:, 1:].max(axis=0).tolist() if len(shifts) else (0, 0)
+    pitch = cols + col_shift
+    phases = target.shape[0] * target.shape[1]
+    row_bytes = pitch * dtype.itemsize * (len(source) + phases)
+    strip = max(1, min(rows, STRIP_BYTES // max(row_bytes, 1) - row_shift))
+    strips = -(-rows // strip)
+    strip = max(1, -(-rows // max(strips, 1)))
+    step = tile(dtype)
+    run = -(-strip * pitch // step) * step
+    plane = row_shift * pitch + col_shift + run
+    items = planes * strips if min(rows, cols) > 0 else 0
+    block = max(1, -(-items // CHUNKS))
+    outs = len(source) * plane
+    taps = shifts[:, 0] * plane + shifts[:, 1] * pitch + shifts[:, 2]
+    return Plan(
+        sizes=Sizes(
+            *(*hw, *out, *stride, *out_stride, strip, strips, rows, cols, pitch),
+            *(strip + row_shift, plane, run, len(shifts), outs),
+        ),
+        source=np.ascontiguousarray(source, np.int64),
+        target=target,
+        taps=np.ascontiguousarray(taps, np.int64),
+        order=order,
+        items=items,
+        block=block,
+        chunks=-(-items // block),
+        work=2.0 * planes * rows * cols * (len(shifts) + 4),
+        scratch=outs + phases * run,
+    )
+
+
+@helper
+def _read_strip(x, image, row0, source, p: Sizes, work):
+    """Each phase of a strip of a plane, whose borders left and right are zero already."""
+    for s in range(len(source)):
+        low, col = row0 * p.step + source[s, 0], source[s, 1]
+        r0 = min(max(0, -(low // p.step)), p.tall)
+        r1 = max(min(p.tall, (p.h - 1 - low) // p.step + 1), r0)
+        q0 = min(max(0, -(col // p.col_step)), p.pitch)
+        q1 = max(min(p.pitch, (p.w - 1 - col) // p.col_step + 1), q0)
+        at = s * p.plane
+        work[at : at + r0 * p.pitch] = 0
+        work[at + r1 * p.pitch : at + p.tall * p.pitch] = 0
+        first = (image * p.h + low + r0 * p.step) * p.w + col + q0 * p.col_step
+        gather_rows(x, first, p.step * p.w, p.col_step, work, at + r0 * p.pitch + q0, p.pitch,
+                    r1 - r0, q1 - q0)  # fmt: skip
+
+
+@helper
+def _write_strip(work, row, row0, here, y, first, steps, p: Sizes):
+    """Rows of outputs from the column phases of one row phase."""
+    at = p.outs + row * steps * p.run
+    rows = min(here, (p.oh - row + p.out_step - 1) // p.out_step - row0)
+    to, y_row = first + (row0 * p.out_step + row) * p.ow, p.out_step * p.ow
+    if steps == 1:
+        gather_rows(work, at, p.pitch, 1, y, to, y_row, rows, p.ow)
+        return
+    done = 0
+    if steps == 2:
+        done = p.ow // 2
+        weave_rows(work, at, p.pitch, p.run, y, to, y_row, rows, done)
+    for r in range(rows):
+        for i in range(done * steps, p.ow):
+            y[to + r * y_row + i] = work[at + i % steps * p.run + r * p.pitch + i // steps]
+
+
+@kernel
+def depthwise_products(start, stop, x, w, bias, y, taps, source, target, p: Sizes, work):
+    """Strips start..stop of all planes."""
+    work[:] = 0
+    steps = target.shape[1]
+    for item in range(start, stop):
+        image, row0 = item // p.strips, item % p.strips * p.strip
+        here = min(p.strip, p.rows - row0)
+        c = image % len(bias)
+        _read_strip(x, image, row0, source, p, work)
+        for row in range(len(target)):
+            for col in range(steps):
+                first, n = target[row, col]
+                tap_sums(work, 0, taps, first, n, w, c * p.k + first, bias, c, work,
+                         p.outs + (row * steps + col) * p.run, here * p.pitch)  # fmt: skip
+            _write_strip(work, row, row0, here, y, image * p.oh * p.ow, steps, p)
+
+
+@kernel
+def depthwise_sums(
+    start, stop, x, g, sums, taps, source, p: Sizes, n, channels, parts, width, work
+):
+    """Sums start..stop, part after part, of channels: sums[part, c, tap] over some strips."""
+    work[:] = 0
+    dots = work[p.outs + p.run :]
+    for to in range(start, stop):
+        part, c = to // channels, to % channels
+        dots[:] = 0
+        for item in range(part * n * p.strips // parts, (part + 1) * n * p.strips // parts):
+            image, row0 = item // p.strips * channels + c, item % p.strips * p.strip
+            here = min(p.strip, p.rows - row0)
+            _read_strip(x, image, row0, source, p, work)
+            gather_rows(g, (image * p.oh + row0) * p.ow, p.ow, 1, work, p.outs, p.pitch, here,
+                        p.ow)  # fmt: skip
+            size = (here * p.pitch + width - 1) // width * width
+            if here < p.strip:
+                work[p.outs + here * p.pitch : p.outs + size] = 0
+            for t in range(0, p.k, DOTS):
+                dot_products(work, p.outs, work, 0, taps, t, size, dots, t * width,
+                             min(DOTS, p.k - t))  # fmt: skip
+        for t in range(p.k):
+            total = sums.dtype.type(0)
+            for lane in range(width):
+                total += dots[t * width + lane]
+            sums[to * p.k + t] = total
