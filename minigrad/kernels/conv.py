@@ -133,11 +133,11 @@ def set_conv_algorithm(name: str) -> None:
     ----------
     name : {"auto", "direct", "winograd"}
         "direct" multiplies each pixel with each tap; a profile names its ways, "blocked",
-        "depthwise" and "runs". "winograd" takes a quarter of the multiplications for 3x3 filters of stride 1 and
-        dilation 1 in one group, on float32; what it does not serve (all other layers, float64) is
-        direct. Its rounding errors are 2 to 10 times as large, and a NaN or an infinity reaches
-        all 16 outputs of a 4x4 tile. "auto", the default, takes it where it is faster: a pure
-        function of the shapes.
+        "depthwise" and "runs". "winograd" takes a quarter of the multiplications for 3x3 filters
+        of stride 1 and dilation 1 in one group, on float32; what it does not serve (all other
+        layers, float64) is direct. Its rounding errors are 2 to 10 times as large, and a NaN or
+        an infinity reaches all 16 outputs of a 4x4 tile. "auto", the default, takes it where it
+        is faster: a pure function of the shapes.
 
     Raises
     ------

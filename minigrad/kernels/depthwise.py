@@ -58,7 +58,7 @@ def depthwise_input_grad(
         n, c, input_hw, tuple(out), window, stride, padding, dilation, g.dtype
     )
     gx = empty((n, c, *input_hw), g.dtype)
-    weights = w.reshape(c, -1)[:, plan.order]
+    weights = w.reshape(c, window[0] * window[1])[:, plan.order]
     return _run(plan, g, dense(weights).reshape(-1), None, gx)
 
 
