@@ -20,10 +20,11 @@ from numpy.typing import NDArray
 from minigrad.kernels.conv_plan import source_phases, taps_of_phases
 from minigrad.kernels.depthwise_simd import (
     DOTS,
+    ROWS,
+    STACK,
     dot_products,
     gather_rows,
     tap_sums,
-    tile,
     weave_rows,
 )
 from minigrad.kernels.jit import dense, helper, kernel, parallel, scratch
@@ -32,6 +33,7 @@ from minigrad.kernels.simd import lanes
 Pair = tuple[int, int]
 Array = NDArray[np.floating]
 Ints = NDArray[np.int64]
+Tap = tuple[int, int, int, int]  # of the window, source phase, row and column shift in it
 
 __all__ = ["depthwise", "depthwise_input_grad", "depthwise_weight_grad"]
 
@@ -46,7 +48,7 @@ def depthwise(
     (n, c, *hw), window = x.shape, w.shape[2:]
     plan = _forward_plan(n, c, tuple(hw), window, stride, padding, dilation, x.dtype)
     y = empty((n, c, plan.sizes.oh, plan.sizes.ow), x.dtype)
-    return _run(plan, x, dense(w).reshape(-1), b, y)
+    return _run(plan, x, w, b, y)
 
 
 def depthwise_input_grad(
@@ -58,8 +60,7 @@ def depthwise_input_grad(
         n, c, input_hw, tuple(out), window, stride, padding, dilation, g.dtype
     )
     gx = empty((n, c, *input_hw), g.dtype)
-    weights = w.reshape(c, window[0] * window[1])[:, plan.order]
-    return _run(plan, g, dense(weights).reshape(-1), None, gx)
+    return _run(plan, g, w, None, gx)
 
 
 def depthwise_weight_grad(
@@ -89,13 +90,14 @@ def depthwise_weight_grad(
 
 
 def _run(plan: Plan, x: Array, w: Array, b: Array | None, y: Array) -> Array:
+    weights = w.reshape(len(w), w.shape[2] * w.shape[3])[:, plan.order].reshape(-1)
     bias = np.zeros(x.shape[1], x.dtype) if b is None else dense(b)
     flat_x, flat_y = dense(x).reshape(-1), y.reshape(-1)
 
     def body(start: int, stop: int) -> None:
         depthwise_products(
-            start * plan.block, min(stop * plan.block, plan.items), flat_x, w, bias, flat_y,
-            plan.taps, plan.source, plan.target, plan.sizes, scratch(plan.scratch, x.dtype),
+            start * plan.block, min(stop * plan.block, plan.items), flat_x, weights, bias, flat_y,
+            plan.stacks, plan.source, plan.target, plan.sizes, scratch(plan.scratch, x.dtype),
         )  # fmt: skip
 
     parallel(body, plan.chunks, plan.work)
@@ -117,7 +119,8 @@ class Sizes(NamedTuple):
     strips: int  # in a plane
     rows: int  # of the grid
     cols: int
-    pitch: int  # of a row in scratch
+    pitch: int  # of a row of sources in scratch
+    run_pitch: int  # the same of outputs
     tall: int  # rows of sources of a strip
     plane: int  # of a source phase in scratch
     run: int  # of an output phase in scratch
@@ -131,9 +134,10 @@ class Plan:
 
     sizes: Sizes
     source: Ints  # (phases, 2): row and column of each source phase
-    target: Ints  # (row, column of phases, 2): first tap, taps
-    taps: Ints  # shift of every tap, output phase after output phase
-    order: Ints  # which tap of the window it is
+    target: Ints  # (row, column of phases, 5): first stack, stacks of 3, 2, 1 taps, first weight
+    stacks: Ints  # shift of the first tap of every stack, output phase after output phase
+    order: Ints  # the taps of the window, stack after stack
+    taps: Ints  # shift of every tap, in the order of the window
     items: int  # strips of planes
     block: int  # items in a chunk
     chunks: int
@@ -150,9 +154,8 @@ def _forward_plan(
         for s, u, t, p, d in zip(hw, k, stride, padding, dilation, strict=True)
     )
     source, shifts = source_phases(k, stride, padding, dilation)
-    order = np.arange(len(shifts))
-    target = np.array([[(0, len(shifts))]], np.int64)
-    return _plan(n * c, hw, (oh, ow), stride, (1, 1), source, target, shifts, order, dtype)
+    met = {(0, 0): [(t, *shift) for t, shift in enumerate(shifts.tolist())]}
+    return _plan(n * c, hw, (oh, ow), stride, (1, 1), source, met, dtype)
 
 
 @lru_cache(maxsize=512)
@@ -164,54 +167,76 @@ def _input_grad_plan(
         taps_of_phases(*axis) for axis in zip(hw, k, stride, padding, dilation, strict=True)
     )
     steps = min(stride[0], max(hw[0], 1)), min(stride[1], max(hw[1], 1))
-    target, shifts, order = np.zeros((*steps, 2), np.int64), [], []
-    for r, s in np.ndindex(*steps):
-        met = [(u, v) for u in row_taps.get(r, []) for v in col_taps.get(s, [])]
-        target[r, s] = len(shifts), len(met)
-        shifts += [(0, e, d) for (_, e), (_, d) in met]
-        order += [u * k[1] + v for (u, _), (v, _) in met]
-    moved = np.array(shifts, np.int64).reshape(-1, 3)
-    low = moved.min(axis=0, initial=0) if not len(moved) else moved.min(axis=0)
-    return _plan(
-        n * c, out, hw, (1, 1), steps, low[1:].reshape(1, 2), target, moved - low,
-        np.array(order, np.int64), dtype,
-    )  # fmt: skip
+    met = {
+        (r, s): [
+            (u * k[1] + v, 0, e, d)
+            for u, e in row_taps.get(r, [])
+            for v, d in col_taps.get(s, [])
+        ]
+        for r, s in np.ndindex(*steps)
+    }
+    low = [min((tap[axis] for taps in met.values() for tap in taps), default=0) for axis in (2, 3)]
+    met = {
+        phase: [(t, 0, e - low[0], d - low[1]) for t, _, e, d in taps]
+        for phase, taps in met.items()
+    }
+    return _plan(n * c, out, hw, (1, 1), steps, np.array([low]), met, dtype)
 
 
 def _plan(
-    planes: int, hw: Pair, out: Pair, stride: Pair, out_stride: Pair, source: Ints, target: Ints,
-    shifts: Ints, order: Ints, dtype: np.dtype,
+    planes: int, hw: Pair, out: Pair, stride: Pair, out_stride: Pair, source: Ints,
+    met: dict[Pair, list[Tap]], dtype: np.dtype,
 ) -> Plan:  # fmt: skip
     rows, cols = -(-out[0] // out_stride[0]), -(-out[1] // out_stride[1])
-    row_shift, col_shift = shifts[:, 1:].max(axis=0).tolist() if len(shifts) else (0, 0)
-    pitch = cols + col_shift
-    phases = target.shape[0] * target.shape[1]
-    row_bytes = pitch * dtype.itemsize * (len(source) + phases)
+    every = [tap for taps in met.values() for tap in taps]
+    row_shift, col_shift = (max((tap[axis] for tap in every), default=0) for axis in (2, 3))
+    up = lambda size, step: -(-size // step) * step  # noqa: E731
+    width = lanes(dtype)
+    pitch, run_pitch = up(cols + col_shift, width), up(cols, width)
+    row_bytes = (pitch * len(source) + run_pitch * len(met)) * dtype.itemsize
     strip = max(1, min(rows, STRIP_BYTES // max(row_bytes, 1) - row_shift))
     strips = -(-rows // strip)
     strip = max(1, -(-rows // max(strips, 1)))
-    step = tile(dtype)
-    run = -(-strip * pitch // step) * step
-    plane = row_shift * pitch + col_shift + run
+    tall = up(strip, ROWS) + row_shift
+    plane, run = (tall + 1) * pitch, up(strip, ROWS) * pitch
     items = planes * strips if min(rows, cols) > 0 else 0
     block = max(1, -(-items // CHUNKS))
-    outs = len(source) * plane
-    taps = shifts[:, 0] * plane + shifts[:, 1] * pitch + shifts[:, 2]
+    shift = lambda tap: tap[1] * plane + tap[2] * pitch + tap[3]  # noqa: E731
+    target, stacks, order = np.zeros((*out_stride, 5), np.int64), [], []
+    for phase, taps in met.items():
+        piles = _stacks(taps)
+        heights = [sum(len(pile) == height for pile in piles) for height in range(STACK, 0, -1)]
+        target[phase] = len(stacks), *heights, len(order)
+        stacks += [shift(pile[0]) for pile in piles]
+        order += [tap[0] for pile in piles for tap in pile]
     return Plan(
         sizes=Sizes(
-            *(*hw, *out, *stride, *out_stride, strip, strips, rows, cols, pitch),
-            *(strip + row_shift, plane, run, len(shifts), outs),
+            *(*hw, *out, *stride, *out_stride, strip, strips, rows, cols, pitch, run_pitch),
+            *(tall, plane, run, len(every), len(source) * plane),
         ),
         source=np.ascontiguousarray(source, np.int64),
         target=target,
-        taps=np.ascontiguousarray(taps, np.int64),
-        order=order,
+        stacks=np.array(stacks, np.int64),
+        order=np.array(order, np.int64),
+        taps=np.array([shift(tap) for tap in sorted(every)], np.int64),
         items=items,
         block=block,
         chunks=-(-items // block),
-        work=2.0 * planes * rows * cols * (len(shifts) + 4),
-        scratch=outs + phases * run,
+        work=2.0 * planes * rows * cols * (len(every) + 4),
+        scratch=len(source) * plane + len(met) * run,
     )
+
+
+def _stacks(taps: list[Tap]) -> list[list[Tap]]:
+    """The taps in stacks of at most STACK that lie one row below the other, high ones first."""
+    piles: list[list[Tap]] = []
+    for tap in sorted(taps, key=lambda tap: (tap[1], tap[3], tap[2])):
+        _, phase, row, col = tap
+        if piles and len(piles[-1]) < STACK and piles[-1][-1][1:] == (phase, row - 1, col):
+            piles[-1].append(tap)
+        else:
+            piles.append([tap])
+    return sorted(piles, key=len, reverse=True)
 
 
 @helper
@@ -238,19 +263,19 @@ def _write_strip(work, row, row0, here, y, first, steps, p: Sizes):
     rows = min(here, (p.oh - row + p.out_step - 1) // p.out_step - row0)
     to, y_row = first + (row0 * p.out_step + row) * p.ow, p.out_step * p.ow
     if steps == 1:
-        gather_rows(work, at, p.pitch, 1, y, to, y_row, rows, p.ow)
+        gather_rows(work, at, p.run_pitch, 1, y, to, y_row, rows, p.ow)
         return
     done = 0
     if steps == 2:
         done = p.ow // 2
-        weave_rows(work, at, p.pitch, p.run, y, to, y_row, rows, done)
+        weave_rows(work, at, p.run_pitch, p.run, y, to, y_row, rows, done)
     for r in range(rows):
         for i in range(done * steps, p.ow):
-            y[to + r * y_row + i] = work[at + i % steps * p.run + r * p.pitch + i // steps]
+            y[to + r * y_row + i] = work[at + i % steps * p.run + r * p.run_pitch + i // steps]
 
 
 @kernel
-def depthwise_products(start, stop, x, w, bias, y, taps, source, target, p: Sizes, work):
+def depthwise_products(start, stop, x, w, bias, y, stacks, source, target, p: Sizes, work):
     """Strips start..stop of all planes."""
     work[:] = 0
     steps = target.shape[1]
@@ -261,9 +286,10 @@ def depthwise_products(start, stop, x, w, bias, y, taps, source, target, p: Size
         _read_strip(x, image, row0, source, p, work)
         for row in range(len(target)):
             for col in range(steps):
-                first, n = target[row, col]
-                tap_sums(work, 0, taps, first, n, w, c * p.k + first, bias, c, work,
-                         p.outs + (row * steps + col) * p.run, here * p.pitch)  # fmt: skip
+                first, threes, twos, ones, weight = target[row, col]
+                tap_sums(work, 0, p.pitch, stacks, first, threes, twos, ones, w,
+                         c * p.k + weight, bias, c, work, p.outs + (row * steps + col) * p.run,
+                         p.run_pitch, here, p.cols)  # fmt: skip
             _write_strip(work, row, row0, here, y, image * p.oh * p.ow, steps, p)
 
 

@@ -7,31 +7,36 @@ the widest vectors that fit it, the last of which overlaps the one before.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from itertools import product
 from typing import Any
 
-import numpy as np
-
 from minigrad.kernels.jit import intrinsic
-from minigrad.kernels.simd import Lanes, at, intrinsic_of, loop, switch, vector_bytes
+from minigrad.kernels.simd import Lanes, at, intrinsic_of, loop, switch
 
-__all__ = ["DOTS", "dot_products", "gather_rows", "tap_sums", "tile", "weave_rows"]
+__all__ = ["DOTS", "ROWS", "STACK", "dot_products", "gather_rows", "tap_sums", "weave_rows"]
 
-TILE_BYTES = 256  # outputs summed at once: 4 vectors hide the latency of a multiply-add
+ROWS, VECTORS = 4, 2  # of outputs summed at once, in registers
+STACK = 3  # taps, one below the other, that share the rows of sources they read
 DOTS = 9  # taps whose dot products are summed at once: a window of 3x3
 
 
-def tile(dtype: np.dtype) -> int:
-    """Outputs that `tap_sums` computes at once."""
-    return TILE_BYTES // dtype.itemsize
-
-
 @intrinsic
-def tap_sums(typingctx, x, x_at, taps, tap_at, n, w, w_at, bias, bias_at, y, y_at, count):
-    """y[y_at + p] = bias[bias_at] + sum_{t<n} w[w_at + t] · x[x_at + taps[tap_at + t] + p].
+def tap_sums(
+    typingctx, x, x_at, x_row, taps, tap_at, threes, twos, ones, w, w_at, bias, bias_at, y, y_at,
+    y_row, rows, cols,
+):  # fmt: skip
+    """y[y_at + r·y_row + q] = bias[bias_at] + sum over stacks t of taps and u < height of t
 
-    For p < count, rounded up to whole tiles.
+        w[w_at + ...] · x[x_at + taps[tap_at + t] + (r+u)·x_row + q].
+
+    For r < rows, rounded up to ROWS, and q < cols, rounded up to whole vectors. The stacks of 3
+    taps come first, then those of 2 and of 1; their weights follow each other.
     """
-    return intrinsic_of(_tap_sums, x, x_at, taps, tap_at, n, w, w_at, bias, bias_at, y, y_at, count)
+    return intrinsic_of(
+        _tap_sums, x, x_at, x_row, taps, tap_at, threes, twos, ones, w, w_at, bias, bias_at, y,
+        y_at, y_row, rows, cols,
+    )  # fmt: skip
 
 
 @intrinsic
@@ -56,26 +61,50 @@ def weave_rows(typingctx, x, x_at, x_row, other, y, y_at, y_row, rows, n):
 
 
 def _tap_sums(
-    b: Any, x: Any, x_at: Any, taps: Any, tap_at: Any, n: Any, w: Any, w_at: Any, bias: Any,
-    bias_at: Any, y: Any, y_at: Any, count: Any,
+    b: Any, x: Any, x_at: Any, x_row: Any, taps: Any, tap_at: Any, threes: Any, twos: Any,
+    ones: Any, w: Any, w_at: Any, bias: Any, bias_at: Any, y: Any, y_at: Any, y_row: Any,
+    rows: Any, cols: Any,
 ) -> None:  # fmt: skip
-    v = Lanes(b, x)
-    vectors = TILE_BYTES // vector_bytes()
+    v, index = Lanes(b, x), rows.type
     x, y, taps, w = at(b, x, x_at), at(b, y, y_at), at(b, taps, tap_at), at(b, w, w_at)
     shift = v.spread(b.load(at(b, bias, bias_at)))
 
-    def tile(p: Any, _: list[Any]) -> list[Any]:
-        start = at(b, x, p)
+    def tile(vectors: int, r: Any, q: Any) -> None:
+        start, steps = at(b, x, b.mul(r, x_row), q), [k * v.width for k in range(vectors)]
 
-        def tap(t: Any, sums: list[Any]) -> list[Any]:
-            here, weight = at(b, start, b.load(at(b, taps, t))), v.spread(b.load(at(b, w, t)))
-            return [v.fma(weight, v.load(at(b, here, k * v.width)), s) for k, s in enumerate(sums)]
+        def stack(height: int, shifts: Any, weights: Any, t: Any, sums: list[Any]) -> list[Any]:
+            here, sums = at(b, start, b.load(at(b, shifts, t))), list(sums)
+            first = at(b, weights, b.mul(t, index(height)))
+            spread = [v.spread(b.load(at(b, first, u))) for u in range(height)]
+            for row in range(ROWS + height - 1):
+                line = at(b, here, b.mul(x_row, index(row)))
+                run = [v.load(at(b, line, k)) for k in steps]
+                for u, k in product(range(height), range(vectors)):
+                    if 0 <= row - u < ROWS:
+                        i = (row - u) * vectors + k
+                        sums[i] = v.fma(spread[u], run[k], sums[i])
+            return sums
 
-        for k, s in enumerate(loop(b, n, 1, [shift] * vectors, tap)):
-            v.store(s, at(b, y, p, k * v.width))
+        sums, shifts, weights = [shift] * (ROWS * vectors), taps, w
+        for height, count in zip(range(STACK, 0, -1), (threes, twos, ones), strict=True):
+            sums = loop(b, count, 1, sums, partial(stack, height, shifts, weights))
+            shifts, weights = at(b, shifts, count), at(b, weights, b.mul(count, index(height)))
+        for i in range(ROWS):
+            line = at(b, y, b.mul(b.add(r, index(i)), y_row), q)
+            for k, step in enumerate(steps):
+                v.store(sums[i * vectors + k], at(b, line, step))
+
+    def band(r: Any, _: list[Any]) -> list[Any]:
+        def columns(q: Any, _: list[Any]) -> list[Any]:
+            more = b.icmp_signed(">", b.sub(cols, q), index(v.width))
+            many = b.add(index(1), b.zext(more, index))
+            switch(b, many, VECTORS, lambda vectors: tile(vectors, r, q))
+            return []
+
+        loop(b, cols, VECTORS * v.width, [], columns)
         return []
 
-    loop(b, count, vectors * v.width, [], tile)
+    loop(b, rows, ROWS, [], band)
 
 
 def _dot_products(
