@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from minigrad.kernels.conv_plan import source_phases, taps_of_phases
 from minigrad.kernels.depthwise_simd import (
-    DOTS,
     ROWS,
     STACK,
     dot_products,
@@ -38,7 +37,7 @@ Tap = tuple[int, int, int, int]  # of the window, source phase, row and column s
 __all__ = ["depthwise", "depthwise_input_grad", "depthwise_weight_grad"]
 
 STRIP_BYTES = 24 * 1024  # of scratch, which should stay in L1
-CHUNKS = 16  # that a layer is cut into, where it can be
+CHUNKS = 32  # that a layer is cut into, where it can be
 
 
 def depthwise(
@@ -80,13 +79,15 @@ def depthwise_weight_grad(
 
     def body(start: int, stop: int) -> None:
         depthwise_sums(
-            start * block, min(stop * block, c * parts), flat_x, flat_g, flat_sums, plan.taps,
-            plan.source, p, n, c, parts, lanes(x.dtype), scratch(size, x.dtype),
+            start * block, min(stop * block, c * parts), flat_x, flat_g, flat_sums, plan.stacks,
+            plan.source, plan.target, p, n, c, parts, lanes(x.dtype), scratch(size, x.dtype),
         )  # fmt: skip
 
     parallel(body, -(-c * parts // block), plan.work)
     total = sums[0] if parts == 1 else sums.sum(axis=0)
-    return total.reshape(c, 1, *kernel_hw)
+    gw = np.empty_like(total)
+    gw[:, plan.order] = total
+    return gw.reshape(c, 1, *kernel_hw)
 
 
 def _run(plan: Plan, x: Array, w: Array, b: Array | None, y: Array) -> Array:
@@ -133,11 +134,10 @@ class Plan:
     """How one layer is cut up: a pure function of its shapes, strides and dtype."""
 
     sizes: Sizes
-    source: Ints  # (phases, 2): row and column of each source phase
+    source: Ints  # (phases, 3): row and column of each source phase, and where it begins
     target: Ints  # (row, column of phases, 5): first stack, stacks of 3, 2, 1 taps, first weight
     stacks: Ints  # shift of the first tap of every stack, output phase after output phase
     order: Ints  # the taps of the window, stack after stack
-    taps: Ints  # shift of every tap, in the order of the window
     items: int  # strips of planes
     block: int  # items in a chunk
     chunks: int
@@ -198,10 +198,12 @@ def _plan(
     strips = -(-rows // strip)
     strip = max(1, -(-rows // max(strips, 1)))
     tall = up(strip, ROWS) + row_shift
-    plane, run = (tall + 1) * pitch, up(strip, ROWS) * pitch
+    plane, run = (tall + 1) * pitch + width, up(strip, ROWS) * run_pitch
     items = planes * strips if min(rows, cols) > 0 else 0
     block = max(1, -(-items // CHUNKS))
-    shift = lambda tap: tap[1] * plane + tap[2] * pitch + tap[3]  # noqa: E731
+    # The first pixel of a row begins a vector: half the cost of writing the row.
+    leads = [p * plane + min(0, col // stride[1]) % width for p, (_, col) in enumerate(source)]
+    shift = lambda tap: leads[tap[1]] + tap[2] * pitch + tap[3]  # noqa: E731
     target, stacks, order = np.zeros((*out_stride, 5), np.int64), [], []
     for phase, taps in met.items():
         piles = _stacks(taps)
@@ -214,11 +216,10 @@ def _plan(
             *(*hw, *out, *stride, *out_stride, strip, strips, rows, cols, pitch, run_pitch),
             *(tall, plane, run, len(every), len(source) * plane),
         ),
-        source=np.ascontiguousarray(source, np.int64),
+        source=np.column_stack([source, np.array(leads)]).astype(np.int64),
         target=target,
         stacks=np.array(stacks, np.int64),
         order=np.array(order, np.int64),
-        taps=np.array([shift(tap) for tap in sorted(every)], np.int64),
         items=items,
         block=block,
         chunks=-(-items // block),
@@ -248,7 +249,7 @@ def _read_strip(x, image, row0, source, p: Sizes, work):
         r1 = max(min(p.tall, (p.h - 1 - low) // p.step + 1), r0)
         q0 = min(max(0, -(col // p.col_step)), p.pitch)
         q1 = max(min(p.pitch, (p.w - 1 - col) // p.col_step + 1), q0)
-        at = s * p.plane
+        at = source[s, 2]
         work[at : at + r0 * p.pitch] = 0
         work[at + r1 * p.pitch : at + p.tall * p.pitch] = 0
         first = (image * p.h + low + r0 * p.step) * p.w + col + q0 * p.col_step
@@ -295,10 +296,11 @@ def depthwise_products(start, stop, x, w, bias, y, stacks, source, target, p: Si
 
 @kernel
 def depthwise_sums(
-    start, stop, x, g, sums, taps, source, p: Sizes, n, channels, parts, width, work
+    start, stop, x, g, sums, stacks, source, target, p: Sizes, n, channels, parts, width, work
 ):
     """Sums start..stop, part after part, of channels: sums[part, c, tap] over some strips."""
     work[:] = 0
+    threes, twos = target[0, 0, 1], target[0, 0, 2]
     dots = work[p.outs + p.run :]
     for to in range(start, stop):
         part, c = to // channels, to % channels
@@ -307,14 +309,16 @@ def depthwise_sums(
             image, row0 = item // p.strips * channels + c, item % p.strips * p.strip
             here = min(p.strip, p.rows - row0)
             _read_strip(x, image, row0, source, p, work)
-            gather_rows(g, (image * p.oh + row0) * p.ow, p.ow, 1, work, p.outs, p.pitch, here,
+            gather_rows(g, (image * p.oh + row0) * p.ow, p.ow, 1, work, p.outs, p.run_pitch, here,
                         p.ow)  # fmt: skip
-            size = (here * p.pitch + width - 1) // width * width
             if here < p.strip:
-                work[p.outs + here * p.pitch : p.outs + size] = 0
-            for t in range(0, p.k, DOTS):
-                dot_products(work, p.outs, work, 0, taps, t, size, dots, t * width,
-                             min(DOTS, p.k - t))  # fmt: skip
+                work[p.outs + here * p.run_pitch : p.outs + p.run] = 0
+            tap = 0
+            for i in range(len(stacks)):
+                height = 3 if i < threes else 2 if i < threes + twos else 1
+                dot_products(work, p.outs, p.run_pitch, work, stacks[i], p.pitch, height, here,
+                             p.cols, dots, tap * width)  # fmt: skip
+                tap += height
         for t in range(p.k):
             total = sums.dtype.type(0)
             for lane in range(width):

@@ -14,11 +14,11 @@ from typing import Any
 from minigrad.kernels.jit import intrinsic
 from minigrad.kernels.simd import Lanes, at, intrinsic_of, loop, switch
 
-__all__ = ["DOTS", "ROWS", "STACK", "dot_products", "gather_rows", "tap_sums", "weave_rows"]
+__all__ = ["ROWS", "STACK", "dot_products", "gather_rows", "tap_sums", "weave_rows"]
 
 ROWS, VECTORS = 4, 2  # of outputs summed at once, in registers
+TURNS = 2  # sums that a dot product takes in turn, which hides the latency of a multiply-add
 STACK = 3  # taps, one below the other, that share the rows of sources they read
-DOTS = 9  # taps whose dot products are summed at once: a window of 3x3
 
 
 @intrinsic
@@ -40,12 +40,15 @@ def tap_sums(
 
 
 @intrinsic
-def dot_products(typingctx, g, g_at, x, x_at, taps, tap_at, n, y, y_at, many):
-    """y[y_at + j·L + l] += sum_{p<n, p%L=l} g[g_at + p] · x[x_at + taps[tap_at + j] + p].
+def dot_products(typingctx, g, g_at, g_row, x, x_at, x_row, height, rows, cols, y, y_at):
+    """y[y_at + u·L + l] += sum_{r<rows, q<cols, q%L=l} g[g_at + r·g_row + q]
+    · x[x_at + (r+u)·x_row + q] for the taps u < height of a stack.
 
-    For j < many <= DOTS; n is a multiple of L, the vector's length.
+    Rows are rounded up to ROWS and columns to L, the vector's length: g is zero there.
     """
-    return intrinsic_of(_dot_products, g, g_at, x, x_at, taps, tap_at, n, y, y_at, many)
+    return intrinsic_of(
+        _dot_products, g, g_at, g_row, x, x_at, x_row, height, rows, cols, y, y_at
+    )
 
 
 @intrinsic
@@ -108,28 +111,39 @@ def _tap_sums(
 
 
 def _dot_products(
-    b: Any, g: Any, g_at: Any, x: Any, x_at: Any, taps: Any, tap_at: Any, n: Any, y: Any,
-    y_at: Any, many: Any,
+    b: Any, g: Any, g_at: Any, g_row: Any, x: Any, x_at: Any, x_row: Any, height: Any, rows: Any,
+    cols: Any, y: Any, y_at: Any,
 ) -> None:  # fmt: skip
-    v = Lanes(b, x)
-    g, x, taps, y = at(b, g, g_at), at(b, x, x_at), at(b, taps, tap_at), at(b, y, y_at)
+    v, index = Lanes(b, x), rows.type
+    g, x, y = at(b, g, g_at), at(b, x, x_at), at(b, y, y_at)
 
-    def dots(count: int) -> None:
-        planes = [at(b, x, b.load(at(b, taps, j))) for j in range(count)]
-        places = [at(b, y, j * v.width) for j in range(count)]
+    def stack(count: int) -> None:
+        places = [at(b, y, u * v.width) for u in range(count)]
 
-        def run(p: Any, sums: list[Any]) -> list[Any]:
-            cotangent = v.load(at(b, g, p))
-            return [
-                v.fma(cotangent, v.load(at(b, plane, p)), s)
-                for plane, s in zip(planes, sums, strict=True)
-            ]
+        def band(r: Any, sums: list[Any]) -> list[Any]:
+            g_band, x_band = at(b, g, b.mul(r, g_row)), at(b, x, b.mul(r, x_row))
 
-        sums = loop(b, n, v.width, [v.load(p) for p in places], run)
-        for place, s in zip(places, sums, strict=True):
-            v.store(s, place)
+            def column(q: Any, sums: list[Any]) -> list[Any]:
+                sums = list(sums)
+                gs = [v.load(at(b, g_band, b.mul(g_row, index(i)), q)) for i in range(ROWS)]
+                for row in range(ROWS + count - 1):
+                    run = v.load(at(b, x_band, b.mul(x_row, index(row)), q))
+                    for u in range(count):
+                        if 0 <= row - u < ROWS:
+                            i = u * TURNS + row % TURNS
+                            sums[i] = v.fma(gs[row - u], run, sums[i])
+                return sums
 
-    switch(b, many, DOTS, dots)
+            return loop(b, cols, v.width, sums, column)
+
+        sums = loop(b, rows, ROWS, [v.zero] * (count * TURNS), band)
+        for u, place in enumerate(places):
+            total = v.load(place)
+            for part in sums[u * TURNS : (u + 1) * TURNS]:
+                total = b.fadd(total, part)
+            v.store(total, place)
+
+    switch(b, height, STACK, stack)
 
 
 def _gather_rows(
