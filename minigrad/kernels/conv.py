@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from minigrad.kernels.blocked import blocked, blocked_input_grad, blocked_weight_grad
 from minigrad.kernels.correlate import correlate, correlate_input_grad, correlate_weight_grad
+from minigrad.kernels.depthwise import depthwise, depthwise_input_grad, depthwise_weight_grad
 from minigrad.kernels.jit import use_jit
 from minigrad.kernels.winograd import winograd, winograd_input_grad, winograd_weight_grad
 
@@ -132,12 +133,12 @@ def set_conv_algorithm(name: str) -> None:
     Parameters
     ----------
     name : {"auto", "direct", "winograd"}
-        "direct" multiplies each pixel with each tap; a profile names its two ways, "blocked" and
-        "runs". "winograd" takes a quarter of the multiplications for 3x3 filters of stride 1 and
-        dilation 1 in one group, on float32; what it does not serve (all other layers, float64) is
-        direct. Its rounding errors are 2 to 3 times as large, and a NaN or an infinity reaches
-        all 16 outputs of a 4x4 tile. "auto", the default, takes it where it is faster: a pure
-        function of the shapes.
+        "direct" multiplies each pixel with each tap; a profile names its ways, "blocked",
+        "depthwise" and "runs". "winograd" takes a quarter of the multiplications for 3x3 filters
+        of stride 1 and dilation 1 in one group, on float32; what it does not serve (all other
+        layers, float64) is direct. Its rounding errors are 2 to 3 times as large, and a NaN or
+        an infinity reaches all 16 outputs of a 4x4 tile. "auto", the default, takes it where it
+        is faster: a pure function of the shapes.
 
     Raises
     ------
@@ -185,6 +186,8 @@ def choose(
         and (_preferred == "winograd" or _saves(x_shape, w_shape[0], padding))
     ):
         return "winograd"
+    if w_shape[1] == 1 and w_shape[0] == groups:
+        return "depthwise"
     return "blocked" if dtype == np.float32 and _fills(op, x_shape, w_shape, groups) else "runs"
 
 
@@ -304,18 +307,21 @@ ALGORITHMS: dict[str, dict[str, Callable[..., Array]]] = {
         "reference": conv2d_reference,
         "runs": correlate,
         "blocked": blocked,
+        "depthwise": depthwise,
         "winograd": winograd,
     },
     "conv2d_input_grad": {
         "reference": conv2d_input_grad_reference,
         "runs": correlate_input_grad,
         "blocked": blocked_input_grad,
+        "depthwise": depthwise_input_grad,
         "winograd": winograd_input_grad,
     },
     "conv2d_weight_grad": {
         "reference": conv2d_weight_grad_reference,
         "runs": correlate_weight_grad,
         "blocked": blocked_weight_grad,
+        "depthwise": depthwise_weight_grad,
         "winograd": winograd_weight_grad,
     },
 }

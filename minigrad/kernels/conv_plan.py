@@ -18,7 +18,10 @@ from minigrad.kernels.tiles import DOT_TAPS, max_rows, pixels
 Pair = tuple[int, int]
 Ints = NDArray[np.int64]
 
-__all__ = ["Plan", "forward_plan", "input_grad_plan", "taps_of_phases", "weight_grad_plan"]
+__all__ = [
+    "Plan", "forward_plan", "input_grad_plan", "source_phases", "taps_of_phases",
+    "weight_grad_plan",
+]
 
 # Bytes of scratch per chunk, which should stay in L2. Measured with a 2 MB L2, float32: of products
 # 128 KB costs 15 to 45 % and 256 to 2048 KB are alike; a weight gradient of 512 channels takes
@@ -54,7 +57,7 @@ def _up(n: int, step: int) -> int:
     return -(-n // step) * step
 
 
-def _source_phases(
+def source_phases(
     k: Pair, stride: Pair, padding: Pair, dilation: Pair
 ) -> tuple[Ints, NDArray[np.int64]]:
     """First row and column of each phase that a tap meets; and each tap's (phase, row, column)."""
@@ -86,7 +89,7 @@ def forward_plan(
         (s + 2 * p - d * (u - 1) - 1) // t + 1
         for s, u, t, p, d in zip(hw, k, stride, padding, dilation, strict=True)
     )
-    source, shifts = _source_phases(k, stride, padding, dilation)
+    source, shifts = source_phases(k, stride, padding, dilation)
     everything = np.arange(len(shifts))
     return _product_plan(
         n, groups, c // groups, f // groups, (oh, ow), (oh, ow), stride, (1, 1), source, shifts,
@@ -179,7 +182,7 @@ def weight_grad_plan(
     n: int, c: int, hw: Pair, f: int, k: Pair, out: Pair, stride: Pair, padding: Pair,
     dilation: Pair, groups: int, dtype: np.dtype,
 ) -> Plan:  # fmt: skip
-    source, shifts = _source_phases(k, stride, padding, dilation)
+    source, shifts = source_phases(k, stride, padding, dilation)
     (rows, cols), channels, m = out, c // groups, f // groups
     row_shift, col_shift = shifts[:, 1:].max(axis=0).tolist() if len(shifts) else (0, 0)
     pitch = cols + col_shift
