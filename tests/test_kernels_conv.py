@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+from guards import guarded
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -147,22 +148,9 @@ def test_blocked_conv2d_matches_the_reference(layer):
 @given(deep_layers())
 def test_blocked_conv2d_stays_inside_its_scratch_and_its_outputs(layer):
     x, w, b, g, how = layer
-    guarded = []
-
-    def surrounded(shape, dtype):
-        size = int(np.prod(shape))
-        whole = np.full(size + 128, np.nan, dtype)
-        whole[:64] = whole[-64:] = 12345.0
-        guarded.append(whole)
-        return whole[64:-64].reshape(shape)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(blocked, "scratch", surrounded)
-        patch.setattr(blocked, "empty", surrounded)
+    with guarded(blocked, "scratch", "empty"):
         arrays = (a.astype(np.float32) for a in (x, w, b, g))
         results = all_three(*arrays, how, "blocked")
-    for whole in guarded:
-        assert (whole[:64] == 12345.0).all() and (whole[-64:] == 12345.0).all()
     assert all(np.isfinite(r).all() for r in results)
 
 
@@ -172,19 +160,8 @@ def test_blocked_conv2d_stays_inside_its_scratch_and_its_outputs(layer):
 def test_compiled_conv2d_stays_inside_its_scratch(layer):
     """Neither writes past its scratch, nor lets what it did not write reach a result."""
     x, w, b, g, how = layer
-    guarded = []
-
-    def scratch(size, dtype):
-        whole = np.full(size + 128, np.nan, dtype)
-        whole[:64] = whole[-64:] = 12345.0
-        guarded.append(whole)
-        return whole[64:-64]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(correlate, "scratch", scratch)
+    with guarded(correlate, "scratch"):
         results = all_three(x, w, b, g, how, "runs")
-    for whole in guarded:
-        assert (whole[:64] == 12345.0).all() and (whole[-64:] == 12345.0).all()
     assert all(np.isfinite(r).all() for r in results)
 
 

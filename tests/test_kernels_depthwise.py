@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from guards import guarded
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -77,21 +78,8 @@ def test_depthwise_matches_the_reference(dtype, made):
 def test_depthwise_stays_inside_its_scratch_and_its_outputs(made):
     """Neither writes past them, nor lets what it did not write reach a result."""
     arrays, how = made
-    guarded = []
-
-    def surrounded(shape, dtype):
-        size = int(np.prod(shape))
-        whole = np.full(size + 128, np.nan, dtype)
-        whole[:64] = whole[-64:] = 12345.0
-        guarded.append(whole)
-        return whole[64:-64].reshape(shape)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(depthwise, "scratch", surrounded)
-        patch.setattr(depthwise, "empty", surrounded)
+    with guarded(depthwise, "scratch", "empty"):
         results = all_three(*(a.astype(np.float32) for a in arrays), how)
-    for whole in guarded:
-        assert (whole[:64] == 12345.0).all() and (whole[-64:] == 12345.0).all()
     assert all(np.isfinite(r).all() for r in results)
 
 

@@ -1,0 +1,35 @@
+"""Memory with guards around it, for what kernels write; no test lives here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+GUARD = 12345.0
+
+
+@contextmanager
+def guarded(module: ModuleType, *names: str) -> Iterator[list[np.ndarray]]:
+    """Let functions of a module that make arrays surround them, and fill them with NaN.
+
+    At the end nothing may have been written past them. What was not written at all shows as NaN.
+    """
+    made: list[np.ndarray] = []
+
+    def surrounded(shape: Any, dtype: Any) -> np.ndarray:
+        whole = np.full(int(np.prod(shape)) + 128, np.nan, dtype)
+        whole[:64] = whole[-64:] = GUARD
+        made.append(whole)
+        return whole[64:-64].reshape(shape)
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in names:
+            patch.setattr(module, name, surrounded)
+        yield made
+    for whole in made:
+        assert (whole[:64] == GUARD).all() and (whole[-64:] == GUARD).all()
