@@ -1,10 +1,9 @@
 """Convolution with one channel and one filter per group, and its adjoints: planes in L1.
 
 Each plane (n, c), in strips if it is large, is copied once into scratch with zeros around it,
-strides split into phases so that neighbouring outputs read neighbouring sources. Outputs are
-numbered along the rows of that copy, padding included: every tap is the whole run shifted by a
-constant. What falls in the padding is dropped when rows are copied out, and multiplied by zeros in
-a weight gradient. Zeros are written once, for copies leave them alone. What limits it: copies.
+strides split into phases so that neighbouring outputs read neighbouring sources: every tap is a
+shift. Taps one below the other share the rows they read (`depthwise_simd`). Zeros are written once,
+for copies leave them alone. What limits it: copies, and loads that straddle two cache lines.
 """
 
 from __future__ import annotations
@@ -116,8 +115,7 @@ class Sizes(NamedTuple):
     ow: int
     step: int  # sources from one grid row, column to the next
     col_step: int
-    out_step: int  # the same of outputs
-    out_col_step: int
+    out_step: int  # outputs from one grid row to the next
     strip: int  # grid rows in a strip
     strips: int  # in a plane
     rows: int  # of the grid
@@ -125,7 +123,6 @@ class Sizes(NamedTuple):
     pitch: int  # of a row of sources in scratch
     run_pitch: int  # the same of outputs
     tall: int  # rows of sources of a strip
-    plane: int  # of a source phase in scratch
     run: int  # of an output phase in scratch
     k: int  # taps of all phases
     outs: int  # where outputs begin in scratch
@@ -215,8 +212,8 @@ def _plan(
         order += [tap[0] for pile in piles for tap in pile]
     return Plan(
         sizes=Sizes(
-            *(*hw, *out, *stride, *out_stride, strip, strips, rows, cols, pitch, run_pitch),
-            *(tall, plane, run, len(every), len(source) * plane),
+            *(*hw, *out, *stride, out_stride[0], strip, strips, rows, cols, pitch, run_pitch),
+            *(tall, run, len(every), len(source) * plane),
         ),
         reads=_reads(hw, stride, source, leads, strip, strips, tall, pitch),
         target=target,
