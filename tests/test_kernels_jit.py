@@ -289,10 +289,10 @@ def test_cpu_quota_of_a_container_is_read(tmp_path, files, groups, expected):
 
 @needs_jit
 def test_warmup_compiles_every_kernel():
-    from minigrad.kernels import correlate, index, moments, updates, windows
+    from minigrad.kernels import correlate, depthwise, index, moments, updates, windows
 
     jit.warmup()
-    for module in (correlate, index, moments, updates, windows):
+    for module in (correlate, depthwise, index, moments, updates, windows):
         for name, value in vars(module).items():
             if isinstance(value, jit.Kernel) and value.keep:
                 assert value.dispatcher.overloads, f"{module.__name__}.{name}"

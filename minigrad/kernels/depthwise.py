@@ -1,10 +1,9 @@
 """Convolution with one channel and one filter per group, and its adjoints: planes in L1.
 
 Each plane (n, c), in strips if it is large, is copied once into scratch with zeros around it,
-strides split into phases so that neighbouring outputs read neighbouring sources. Outputs are
-numbered along the rows of that copy, padding included: every tap is the whole run shifted by a
-constant. What falls in the padding is dropped when rows are copied out, and multiplied by zeros in
-a weight gradient. Zeros are written once, for copies leave them alone. What limits it: copies.
+strides split into phases so that neighbouring outputs read neighbouring sources: every tap is a
+shift. Taps one below the other share the rows they read (`depthwise_simd`). Zeros are written once,
+for copies leave them alone. What limits it: copies, and loads that straddle two cache lines.
 """
 
 from __future__ import annotations
@@ -36,8 +35,10 @@ Tap = tuple[int, int, int, int]  # of the window, source phase, row and column s
 
 __all__ = ["depthwise", "depthwise_input_grad", "depthwise_weight_grad"]
 
-STRIP_BYTES = 24 * 1024  # of scratch, which should stay in L1
-CHUNKS = 32  # that a layer is cut into, where it can be
+# Bytes of scratch, which should stay in L1 or near it. Planes of 112x112, stride 2: 12 KB take 1.2
+# times as long, 24 KB 1.1, 128 KB as long; planes of 56x56 lose 10 % by 128 KB.
+STRIP_BYTES = 48 * 1024
+CHUNKS = 16  # that a layer is cut into, where it can be; 32 cost 8 % on two threads
 
 
 def depthwise(
@@ -80,7 +81,7 @@ def depthwise_weight_grad(
     def body(start: int, stop: int) -> None:
         depthwise_sums(
             start * block, min(stop * block, c * parts), flat_x, flat_g, flat_sums, plan.stacks,
-            plan.source, plan.target, p, n, c, parts, lanes(x.dtype), scratch(size, x.dtype),
+            plan.reads, plan.target, p, n, c, parts, lanes(x.dtype), scratch(size, x.dtype),
         )  # fmt: skip
 
     parallel(body, -(-c * parts // block), plan.work)
@@ -98,7 +99,7 @@ def _run(plan: Plan, x: Array, w: Array, b: Array | None, y: Array) -> Array:
     def body(start: int, stop: int) -> None:
         depthwise_products(
             start * plan.block, min(stop * plan.block, plan.items), flat_x, weights, bias, flat_y,
-            plan.stacks, plan.source, plan.target, plan.sizes, scratch(plan.scratch, x.dtype),
+            plan.stacks, plan.reads, plan.target, plan.sizes, scratch(plan.scratch, x.dtype),
         )  # fmt: skip
 
     parallel(body, plan.chunks, plan.work)
@@ -114,8 +115,7 @@ class Sizes(NamedTuple):
     ow: int
     step: int  # sources from one grid row, column to the next
     col_step: int
-    out_step: int  # the same of outputs
-    out_col_step: int
+    out_step: int  # outputs from one grid row to the next
     strip: int  # grid rows in a strip
     strips: int  # in a plane
     rows: int  # of the grid
@@ -123,7 +123,6 @@ class Sizes(NamedTuple):
     pitch: int  # of a row of sources in scratch
     run_pitch: int  # the same of outputs
     tall: int  # rows of sources of a strip
-    plane: int  # of a source phase in scratch
     run: int  # of an output phase in scratch
     k: int  # taps of all phases
     outs: int  # where outputs begin in scratch
@@ -134,7 +133,7 @@ class Plan:
     """How one layer is cut up: a pure function of its shapes, strides and dtype."""
 
     sizes: Sizes
-    source: Ints  # (phases, 3): row and column of each source phase, and where it begins
+    reads: Ints  # (strips, source phases, 7): see `_reads`
     target: Ints  # (row, column of phases, 5): first stack, stacks of 3, 2, 1 taps, first weight
     stacks: Ints  # shift of the first tap of every stack, output phase after output phase
     order: Ints  # the taps of the window, stack after stack
@@ -213,17 +212,17 @@ def _plan(
         order += [tap[0] for pile in piles for tap in pile]
     return Plan(
         sizes=Sizes(
-            *(*hw, *out, *stride, *out_stride, strip, strips, rows, cols, pitch, run_pitch),
-            *(tall, plane, run, len(every), len(source) * plane),
+            *(*hw, *out, *stride, out_stride[0], strip, strips, rows, cols, pitch, run_pitch),
+            *(tall, run, len(every), len(source) * plane),
         ),
-        source=np.column_stack([source, np.array(leads)]).astype(np.int64),
+        reads=_reads(hw, stride, source, leads, strip, strips, tall, pitch),
         target=target,
         stacks=np.array(stacks, np.int64),
         order=np.array(order, np.int64),
         items=items,
         block=block,
         chunks=-(-items // block),
-        work=2.0 * planes * rows * cols * (len(every) + 4),
+        work=planes * rows * cols * (2 + len(every) / 4),  # copies; taps by the vector
         scratch=len(source) * plane + len(met) * run,
     )
 
@@ -240,28 +239,50 @@ def _stacks(taps: list[Tap]) -> list[list[Tap]]:
     return sorted(piles, key=len, reverse=True)
 
 
+def _reads(
+    hw: Pair, stride: Pair, source: Ints, leads: list[int], strip: int, strips: int, tall: int,
+    pitch: int,
+) -> Ints:  # fmt: skip
+    """What to copy for each strip and source phase.
+
+    First pixel in the plane, its place in scratch, rows, columns; where the zeros above begin, the
+    zeros below begin, and end.
+    """
+    table = np.zeros((strips, len(source), 7), np.int64)
+    for i, s in np.ndindex(strips, len(source)):
+        low, col, at = i * strip * stride[0] + source[s, 0], source[s, 1], leads[s]
+        r0, r1 = _inside(low, stride[0], hw[0], tall)
+        q0, q1 = _inside(col, stride[1], hw[1], pitch)
+        first = (low + r0 * stride[0]) * hw[1] + col + q0 * stride[1]
+        table[i, s] = (
+            *(first, at + r0 * pitch + q0, r1 - r0, q1 - q0),
+            *(at, at + r1 * pitch, at + tall * pitch),
+        )
+    return table
+
+
+def _inside(low: int, step: int, size: int, count: int) -> Pair:
+    """The range of i < count for which low + i·step is inside size."""
+    start = min(max(0, -(low // step)), count)
+    return start, max(min(count, (size - 1 - low) // step + 1), start)
+
+
 @helper
-def _read_strip(x, image, row0, source, p: Sizes, work):
+def _read_strip(x, plane, reads, p: Sizes, work):
     """Each phase of a strip of a plane, whose borders left and right are zero already."""
-    for s in range(len(source)):
-        low, col = row0 * p.step + source[s, 0], source[s, 1]
-        r0 = min(max(0, -(low // p.step)), p.tall)
-        r1 = max(min(p.tall, (p.h - 1 - low) // p.step + 1), r0)
-        q0 = min(max(0, -(col // p.col_step)), p.pitch)
-        q1 = max(min(p.pitch, (p.w - 1 - col) // p.col_step + 1), q0)
-        at = source[s, 2]
-        work[at : at + r0 * p.pitch] = 0
-        work[at + r1 * p.pitch : at + p.tall * p.pitch] = 0
-        first = (image * p.h + low + r0 * p.step) * p.w + col + q0 * p.col_step
-        gather_rows(x, first, p.step * p.w, p.col_step, work, at + r0 * p.pitch + q0, p.pitch,
-                    r1 - r0, q1 - q0)  # fmt: skip
+    for s in range(len(reads)):
+        first, to, rows, cols, above, below, end = reads[s]
+        work[above:to] = 0
+        work[below:end] = 0
+        gather_rows(x, plane + first, p.step * p.w, p.col_step, work, to, p.pitch, rows, cols)
 
 
 @helper
 def _write_strip(work, row, row0, here, y, first, steps, p: Sizes):
     """Rows of outputs from the column phases of one row phase."""
     at = p.outs + row * steps * p.run
-    rows = min(here, (p.oh - row + p.out_step - 1) // p.out_step - row0)
+    short = row >= p.oh - (p.rows - 1) * p.out_step  # the last grid row has no such output
+    rows = min(here, p.rows - short - row0)
     to, y_row = first + (row0 * p.out_step + row) * p.ow, p.out_step * p.ow
     if steps == 1:
         gather_rows(work, at, p.run_pitch, 1, y, to, y_row, rows, p.ow)
@@ -276,7 +297,7 @@ def _write_strip(work, row, row0, here, y, first, steps, p: Sizes):
 
 
 @kernel
-def depthwise_products(start, stop, x, w, bias, y, stacks, source, target, p: Sizes, work):
+def depthwise_products(start, stop, x, w, bias, y, stacks, reads, target, p: Sizes, work):
     """Strips start..stop of all planes."""
     work[:] = 0
     steps = target.shape[1]
@@ -284,7 +305,7 @@ def depthwise_products(start, stop, x, w, bias, y, stacks, source, target, p: Si
         image, row0 = item // p.strips, item % p.strips * p.strip
         here = min(p.strip, p.rows - row0)
         c = image % len(bias)
-        _read_strip(x, image, row0, source, p, work)
+        _read_strip(x, image * p.h * p.w, reads[item % p.strips], p, work)
         for row in range(len(target)):
             for col in range(steps):
                 first, threes, twos, ones, weight = target[row, col]
@@ -296,7 +317,7 @@ def depthwise_products(start, stop, x, w, bias, y, stacks, source, target, p: Si
 
 @kernel
 def depthwise_sums(
-    start, stop, x, g, sums, stacks, source, target, p: Sizes, n, channels, parts, width, work
+    start, stop, x, g, sums, stacks, reads, target, p: Sizes, n, channels, parts, width, work
 ):
     """Sums start..stop, part after part, of channels: sums[part, c, tap] over some strips."""
     work[:] = 0
@@ -308,7 +329,7 @@ def depthwise_sums(
         for item in range(part * n * p.strips // parts, (part + 1) * n * p.strips // parts):
             image, row0 = item // p.strips * channels + c, item % p.strips * p.strip
             here = min(p.strip, p.rows - row0)
-            _read_strip(x, image, row0, source, p, work)
+            _read_strip(x, image * p.h * p.w, reads[item % p.strips], p, work)
             gather_rows(g, (image * p.oh + row0) * p.ow, p.ow, 1, work, p.outs, p.run_pitch, here,
                         p.ow)  # fmt: skip
             if here < p.strip:

@@ -22,11 +22,12 @@ def exercise(dtype: np.dtype) -> None:
 
 
 def _convolve(x: np.ndarray) -> None:
-    w = np.ones((2, 2, 3, 3), x.dtype)
-    layer = ((1, 1), (1, 1), (1, 1), 1)
-    y = conv.conv2d(x, w, None, *layer)
-    conv.conv2d_input_grad(y, w, (4, 4), *layer)
-    conv.conv2d_weight_grad(y, x, (3, 3), *layer)
+    for groups in (1, 2):  # 2 are depthwise
+        w = np.ones((2, 2 // groups, 3, 3), x.dtype)
+        layer = ((1, 1), (1, 1), (1, 1), groups)
+        y = conv.conv2d(x, w, None, *layer)
+        conv.conv2d_input_grad(y, w, (4, 4), *layer)
+        conv.conv2d_weight_grad(y, x, (3, 3), *layer)
 
 
 def _pool(x: np.ndarray) -> None:
