@@ -188,6 +188,10 @@ def _window_mean(x: Array, t: Tables) -> Array:
         return window_mean_reference(x, t)
     y = np.empty((*x.shape[:2], *t.divisor.shape), x.dtype)
     x3, y3, how = _planes(x), _planes(y), (t.rows, t.cols, t.sliding, t.over(x.dtype))
+    if t.in_pairs:
+        over = t.over(x.dtype).reshape(-1)
+        parallel(lambda a, z: pairs.pair_mean(a, z, x3, over, y3), len(x3), 2.0 * y.size)
+        return y
     work = 0.5 * len(x3) * _elements(t.rows) * x.shape[3] + 6.0 * y.size
     parallel(lambda a, z: windows.window_mean(a, z, x3, *how, y3), len(x3), work)
     return y
@@ -198,6 +202,10 @@ def _window_spread(g: Array, hw: Pair, t: Tables) -> Array:
         return window_spread_reference(g, hw, t)
     gx = np.empty((*g.shape[:2], *hw), g.dtype)
     g3, gx3, how = _planes(g), _planes(gx), (t.rows, t.cols, t.over(g.dtype))
+    if t.in_pairs:
+        over = t.over(g.dtype).reshape(-1)
+        parallel(lambda a, z: pairs.pair_spread(a, z, g3, over, gx3), len(g3), 2.0 * g.size)
+        return gx
     work = 0.3 * gx.size + 2.0 * len(g3) * g.shape[2] * _elements(t.cols)
     parallel(lambda a, z: windows.window_spread(a, z, g3, *how, gx3), len(g3), work)
     return gx
@@ -234,6 +242,7 @@ class Tables(NamedTuple):
     cols: Index
     sliding: tuple[int, int, int]  # width, stride, padding along columns; stride 0: they adapt
     divisor: NDArray[np.float64]  # (OH, OW)
+    in_pairs: bool  # 2x2, side by side, one divisor for all
 
     def over(self, dtype: np.dtype[Any]) -> Array:
         """The divisor in the dtype of the data."""
@@ -270,7 +279,8 @@ def _mean_tables(
     divisor[divisor == 0] = 1.0  # a window that meets no element: its mean is 0
     # Where windows are as wide as many of them are, a loop along each beats one across them.
     step = stride[1] if kernel[1] <= 8 else 0
-    return Tables(windows[0], windows[1], (kernel[1], step, padding[1]), divisor)
+    sliding = (kernel[1], step, padding[1])
+    return Tables(*windows, sliding, divisor, _tile_by_two(*windows, divisor))
 
 
 @lru_cache(maxsize=256)
@@ -279,7 +289,16 @@ def _adaptive_tables(hw: Pair, out_hw: Pair) -> Tables:
     divisor = np.outer(rows[:, 1] - rows[:, 0], cols[:, 1] - cols[:, 0]).astype(np.float64)
     width = hw[1] // max(out_hw[1], 1)
     exact = width * out_hw[1] == hw[1] and 0 < width <= 8  # then they slide by their width
-    return Tables(rows, cols, (width, width if exact else 0, 0), divisor)
+    sliding = (width, width if exact else 0, 0)
+    return Tables(rows, cols, sliding, divisor, _tile_by_two(rows, cols, divisor))
+
+
+def _tile_by_two(rows: Index, cols: Index, divisor: NDArray[np.float64]) -> bool:
+    for table in (rows, cols):
+        first = 2 * np.arange(len(table))
+        if (table[:, 0] != first).any() or (table[:, 1] != first + 2).any():
+            return False
+    return bool(divisor.size and (divisor == divisor[0, 0]).all())
 
 
 # The definitions in NumPy: one window at a time, over all planes at once.

@@ -31,12 +31,15 @@ def _convolve(x: np.ndarray) -> None:
 
 
 def _pool(x: np.ndarray) -> None:
-    how = ((2, 2), (2, 2), (0, 0), (1, 1))
-    y, tap = pool.max_pool2d(x, *how, (2, 2))
-    pool.max_pool2d_input_grad(y, tap, (4, 4), *how)
+    for size in (2, 3):
+        how = ((size, size), (2, 2), (size - 2, size - 2), (1, 1))
+        y, tap = pool.max_pool2d(x, *how, (2, 2))
+        pool.max_pool2d_input_grad(y, tap, (4, 4), *how)
     idx = pool.adaptive_max_pool2d(x, (1, 1))[1]
     pool.scatter_plane(pool.gather_plane(x, idx), idx, (4, 4))
-    pool.adaptive_avg_pool2d_input_grad(pool.adaptive_avg_pool2d(x, (1, 1)), (4, 4))
+    for size in (1, 2):
+        y = pool.adaptive_avg_pool2d(x, (size, size))
+        pool.adaptive_avg_pool2d_input_grad(y, (4, 4))
 
 
 def _normalise(x: np.ndarray) -> None:

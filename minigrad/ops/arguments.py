@@ -81,7 +81,7 @@ def ints(op: str, name: str, value: Any, n: int, least: int) -> tuple[int, ...]:
             if v.__class__ is not int or not least <= v <= MOST:
                 break
         else:
-            return value  # type: ignore[no-any-return]
+            return value
     values: Sequence[Any] = value if isinstance(value, (tuple, list)) else (value,)
     if any(isinstance(v, (bool, float)) or not hasattr(v, "__index__") for v in values):
         raise TypeError(f"{op}: {name} must be an int or {n} ints; got {name} {value!r}.")
