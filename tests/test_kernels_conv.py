@@ -298,6 +298,25 @@ def test_set_conv_algorithm_decides_for_what_winograd_serves():
         minigrad.set_conv_algorithm("fft")
 
 
+@pytest.mark.parametrize("algorithm", ["runs", "blocked", "depthwise", None])
+def test_conv2d_weight_grad_of_fewer_outputs_than_would_fit(algorithm):
+    """As output_padding of a transposed convolution asks, in its second derivative."""
+    if algorithm is not None and not jit.jit_enabled():
+        pytest.skip("the compiled kernels are off")
+    groups = 24 if algorithm == "depthwise" else 1
+    stride = (1, 1) if algorithm is None else (2, 2)
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(2, 24, 21, 22)).astype(np.float32)
+    out = (17, 19) if stride == (1, 1) else (9, 10)
+    g = rng.normal(size=(2, 24, *out)).astype(np.float32)
+    how = (stride, (1, 1), (1, 1), groups)
+    got = conv.conv2d_weight_grad(g, x, (3, 3), *how, algorithm=algorithm)
+    expected = conv.conv2d_weight_grad_reference(
+        g.astype(np.float64), x.astype(np.float64), (3, 3), *how
+    )
+    np.testing.assert_allclose(got, expected, rtol=0, atol=1e-3)
+
+
 @needs_jit
 def test_conv2d_plan_does_not_depend_on_threads():
     layer = (8, 16, (32, 32), 16, (3, 3), (1, 1), (1, 1), (1, 1), 1, np.dtype(np.float32))

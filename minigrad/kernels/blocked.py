@@ -16,6 +16,7 @@ from numpy import empty
 from numpy.typing import NDArray
 
 from minigrad.kernels.blocked_plan import Blocking, Plan, forward_blocking, input_grad_blocking
+from minigrad.kernels.conv_plan import out_hw
 from minigrad.kernels.jit import dense, helper, kernel, parallel, scratch
 from minigrad.kernels.panels import (
     panel_product,
@@ -38,7 +39,10 @@ def blocked(
 ) -> Array:
     """`conv2d` on float32."""
     (n, c, *hw), (k, _, *window) = x.shape, w.shape
-    plan = forward_blocking(n, c, tuple(hw), k, tuple(window), stride, padding, dilation, groups)
+    out = out_hw(tuple(hw), tuple(window), stride, padding, dilation)
+    plan = forward_blocking(
+        n, c, tuple(hw), k, tuple(window), out, stride, padding, dilation, groups
+    )
     return _run(plan, x, w, b, turned=False)
 
 
@@ -58,7 +62,8 @@ def blocked_weight_grad(
 ) -> Array:
     """`conv2d_weight_grad` on float32."""
     (n, k), (_, c, *hw) = g.shape[:2], x.shape
-    plan = forward_blocking(n, c, tuple(hw), k, kernel_hw, stride, padding, dilation, groups)
+    out = g.shape[2:]  # with output_padding of a transposed convolution, fewer than would fit
+    plan = forward_blocking(n, c, tuple(hw), k, kernel_hw, out, stride, padding, dilation, groups)
     p = plan.sizes
     if not plan.chunks:
         return np.zeros((k, c // groups, *kernel_hw), x.dtype)

@@ -81,19 +81,15 @@ class Plan:
 
 @lru_cache(maxsize=512)
 def forward_blocking(
-    n: int, c: int, hw: Pair, k: int, window: Pair, stride: Pair, padding: Pair, dilation: Pair,
-    groups: int,
+    n: int, c: int, hw: Pair, k: int, window: Pair, out: Pair, stride: Pair, padding: Pair,
+    dilation: Pair, groups: int,
 ) -> Plan:  # fmt: skip
-    oh, ow = (
-        (s + 2 * p - d * (u - 1) - 1) // t + 1
-        for s, u, t, p, d in zip(hw, window, stride, padding, dilation, strict=True)
-    )
     taps = [
         (u * window[1] + v, u * dilation[0], v * dilation[1])
         for u in range(window[0]) for v in range(window[1])
     ]  # fmt: skip
     return _plan(
-        n, c // groups, hw, k // groups, (oh, ow), (oh, ow), stride, padding, (1, 1),
+        n, c // groups, hw, k // groups, out, out, stride, padding, (1, 1),
         [((0, 0), taps)], groups, window,
     )  # fmt: skip
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minigrad.kernels.blocked import blocked, blocked_input_grad, blocked_weight_grad
+from minigrad.kernels.conv_plan import out_hw
 from minigrad.kernels.correlate import correlate, correlate_input_grad, correlate_weight_grad
 from minigrad.kernels.depthwise import depthwise, depthwise_input_grad, depthwise_weight_grad
 from minigrad.kernels.jit import use_jit
@@ -90,6 +91,8 @@ def conv2d_input_grad(
     name = algorithm or choose(
         "conv2d_input_grad", x_shape, w.shape, *how, g.dtype, use_jit(g, w)
     )
+    if name == "winograd" and g.shape[2:] != out_hw(input_hw, w.shape[2:], *how[:3]):
+        name = "blocked"
     return ALGORITHMS["conv2d_input_grad"][name](g, w, input_hw, *how)
 
 
@@ -121,6 +124,8 @@ def conv2d_weight_grad(
     name = algorithm or choose(
         "conv2d_weight_grad", x.shape, w_shape, *how, x.dtype, use_jit(g, x)
     )
+    if name == "winograd" and g.shape[2:] != out_hw(x.shape[2:], kernel_hw, *how[:3]):
+        name = "blocked"
     return ALGORITHMS["conv2d_weight_grad"][name](g, x, kernel_hw, *how)
 
 
@@ -224,10 +229,7 @@ def conv2d_reference(
 ) -> Array:
     """`conv2d`, as one matrix product per tap."""
     (n, c, *hw), (f, _, *k) = x.shape, w.shape
-    oh, ow = (
-        (s + 2 * p - d * (u - 1) - 1) // t + 1
-        for s, u, t, p, d in zip(hw, k, stride, padding, dilation, strict=True)
-    )
+    oh, ow = out_hw(tuple(hw), tuple(k), stride, padding, dilation)
     xp = _padded(x, padding).reshape(n, groups, c // groups, *_padded_hw(hw, padding))
     wg = w.reshape(groups, f // groups, c // groups, *k)
     y = np.zeros((n, groups, f // groups, oh * ow), x.dtype)

@@ -19,7 +19,7 @@ Pair = tuple[int, int]
 Ints = NDArray[np.int64]
 
 __all__ = [
-    "Plan", "forward_plan", "input_grad_plan", "source_phases", "taps_of_phases",
+    "Plan", "forward_plan", "input_grad_plan", "out_hw", "source_phases", "taps_of_phases",
     "weight_grad_plan",
 ]
 
@@ -51,6 +51,15 @@ class Plan:
     parts: int = 1
     k: int = 0
     k_padded: int = 0
+
+
+def out_hw(hw: Pair, k: Pair, stride: Pair, padding: Pair, dilation: Pair) -> Pair:
+    """How many windows fit."""
+    oh, ow = (
+        (s + 2 * p - d * (u - 1) - 1) // t + 1
+        for s, u, t, p, d in zip(hw, k, stride, padding, dilation, strict=True)
+    )
+    return oh, ow
 
 
 def _up(n: int, step: int) -> int:

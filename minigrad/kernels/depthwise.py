@@ -16,7 +16,7 @@ import numpy as np
 from numpy import empty
 from numpy.typing import NDArray
 
-from minigrad.kernels.conv_plan import source_phases, taps_of_phases
+from minigrad.kernels.conv_plan import out_hw, source_phases, taps_of_phases
 from minigrad.kernels.depthwise_simd import (
     ROWS,
     STACK,
@@ -46,7 +46,8 @@ def depthwise(
 ) -> Array:
     """`conv2d` on arrays of one dtype, with one channel and one filter per group."""
     (n, c, *hw), window = x.shape, w.shape[2:]
-    plan = _forward_plan(n, c, tuple(hw), window, stride, padding, dilation, x.dtype)
+    out = out_hw(tuple(hw), window, stride, padding, dilation)
+    plan = _forward_plan(n, c, tuple(hw), out, window, stride, padding, dilation, x.dtype)
     y = empty((n, c, plan.sizes.oh, plan.sizes.ow), x.dtype)
     return _run(plan, x, w, b, y)
 
@@ -68,7 +69,8 @@ def depthwise_weight_grad(
 ) -> Array:
     """`conv2d_weight_grad` on arrays of one dtype, with one channel and one filter per group."""
     (n, c, *hw), k = x.shape, kernel_hw[0] * kernel_hw[1]
-    plan = _forward_plan(n, c, tuple(hw), kernel_hw, stride, padding, dilation, x.dtype)
+    out = g.shape[2:]  # with output_padding of a transposed convolution, fewer than would fit
+    plan = _forward_plan(n, c, tuple(hw), out, kernel_hw, stride, padding, dilation, x.dtype)
     p = plan.sizes
     if not plan.chunks:
         return np.zeros((c, 1, *kernel_hw), x.dtype)
@@ -146,15 +148,12 @@ class Plan:
 
 @lru_cache(maxsize=512)
 def _forward_plan(
-    n: int, c: int, hw: Pair, k: Pair, stride: Pair, padding: Pair, dilation: Pair, dtype: np.dtype
-) -> Plan:
-    oh, ow = (
-        (s + 2 * p - d * (u - 1) - 1) // t + 1
-        for s, u, t, p, d in zip(hw, k, stride, padding, dilation, strict=True)
-    )
+    n: int, c: int, hw: Pair, out: Pair, k: Pair, stride: Pair, padding: Pair, dilation: Pair,
+    dtype: np.dtype,
+) -> Plan:  # fmt: skip
     source, shifts = source_phases(k, stride, padding, dilation)
     met = {(0, 0): [(t, *shift) for t, shift in enumerate(shifts.tolist())]}
-    return _plan(n * c, hw, (oh, ow), stride, (1, 1), source, met, dtype)
+    return _plan(n * c, hw, out, stride, (1, 1), source, met, dtype)
 
 
 @lru_cache(maxsize=512)

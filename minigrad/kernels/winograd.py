@@ -60,14 +60,14 @@ def winograd(
 def winograd_input_grad(
     g: Array, w: Array, input_hw: Pair, stride: Pair, padding: Pair, dilation: Pair, groups: int
 ) -> Array:
-    """`conv2d_input_grad` of the same layers, padding at most 2."""
+    """`conv2d_input_grad` of the same layers, padding at most 2; g as large as theirs."""
     return _correlate(g, w, None, (2 - padding[0], 2 - padding[1]), turned=True)
 
 
 def winograd_weight_grad(
     g: Array, x: Array, kernel_hw: Pair, stride: Pair, padding: Pair, dilation: Pair, groups: int
 ) -> Array:
-    """`conv2d_weight_grad` of the same layers."""
+    """`conv2d_weight_grad` of the same layers; g as large as theirs."""
     n, c, h, wd = x.shape
     k = g.shape[1]
     plan = weight_tiling(n, c, (h, wd), k, padding)
