@@ -6,13 +6,12 @@ the widest vectors that fit it, the last of which overlaps the one before.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from itertools import product
 from typing import Any
 
 from minigrad.kernels.jit import intrinsic
-from minigrad.kernels.simd import Lanes, at, intrinsic_of, loop, switch
+from minigrad.kernels.simd import Lanes, at, cover, intrinsic_of, loop, switch
 
 __all__ = ["ROWS", "STACK", "dot_products", "gather_rows", "tap_sums", "weave_rows"]
 
@@ -152,21 +151,22 @@ def _gather_rows(
 ) -> None:  # fmt: skip
     x, y = at(b, x, x_at), at(b, y, y_at)
 
-    def move(stride: int, vector: _Narrow, r: Any, q: Any) -> None:
-        to, start = at(b, y, b.mul(r, y_row), q), at(b, x, b.mul(r, x_row))
-        width = vector.width
+    def move(stride: int, to: Any, start: Any, v: Lanes, q: Any) -> None:
+        to = at(b, to, q)
         if stride == 1:
-            vector.store(vector.load(at(b, start, q)), to)
-        elif width == 1:
-            vector.store(vector.load(at(b, start, b.mul(q, step))), to)
-        else:
-            here = at(b, start, b.mul(q, q.type(2)))
-            low, high = vector.load(here), vector.load(at(b, here, width - 1))  # not past the row
-            evens = [*range(0, width, 2), *range(width + 1, 2 * width, 2)]
-            vector.store(vector.shuffle(low, high, evens), to)
+            v.store(v.load(at(b, start, q)), to)
+        elif stride == 2:
+            v.store(v.every_second(at(b, start, b.mul(q, step))), to)
+        else:  # one by one
+            v.store(v.load(at(b, start, b.mul(q, step))), to)
 
     def case(stride: int) -> None:
-        _each_row(b, x, rows, n, 1 if stride == 3 else 16, lambda *a: move(stride, *a))
+        def row(r: Any, _: list[Any]) -> list[Any]:
+            to, start = at(b, y, b.mul(r, y_row)), at(b, x, b.mul(r, x_row))
+            cover(b, x, n, 1 if stride == 3 else 16, partial(move, stride, to, start))
+            return []
+
+        loop(b, rows, 1, [], row)
 
     index = step.type
     capped = b.select(b.icmp_signed(">", step, index(2)), index(3), step)
@@ -179,56 +179,14 @@ def _weave_rows(
 ) -> None:  # fmt: skip
     x, y = at(b, x, x_at), at(b, y, y_at)
 
-    def move(vector: _Narrow, r: Any, q: Any) -> None:
-        here, to = at(b, x, b.mul(r, x_row), q), at(b, y, b.mul(r, y_row), b.mul(q, q.type(2)))
-        first, second, width = vector.load(here), vector.load(at(b, here, other)), vector.width
-        if width == 1:
-            vector.store(first, to)
-            vector.store(second, at(b, to, 1))
-            return
-        order = [i for k in range(width) for i in (k, width + k)]
-        vector.store(vector.shuffle(first, second, order[:width]), to)
-        vector.store(vector.shuffle(first, second, order[width:]), at(b, to, width))
+    def row(r: Any, _: list[Any]) -> list[Any]:
+        here, to = at(b, x, b.mul(r, x_row)), at(b, y, b.mul(r, y_row))
 
-    _each_row(b, x, rows, n, 16, move)
+        def move(v: Lanes, q: Any) -> None:
+            first = at(b, here, q)
+            v.store_in_turn(v.load(first), v.load(at(b, first, other)), at(b, to, b.add(q, q)))
 
+        cover(b, x, n, 16, move)
+        return []
 
-class _Narrow:
-    """Loads, stores and shuffles of a vector of `width` elements; of one, a scalar."""
-
-    def __init__(self, builder: Any, pointer: Any, width: int) -> None:
-        self.lanes = Lanes(builder, pointer)
-        self.width = self.lanes.width = width
-        scalar = self.lanes.scalar
-        self.lanes.type = scalar if width == 1 else self.lanes.ir.VectorType(scalar, width)
-        self.load, self.store, self.shuffle = (
-            self.lanes.load, self.lanes.store, self.lanes.shuffle,
-        )  # fmt: skip
-
-
-def _each_row(
-    b: Any, x: Any, rows: Any, n: Any, widest: int, move: Callable[[_Narrow, Any, Any], None]
-) -> None:
-    """move(vector, r, q) for r < rows, covering q < n with the widest vectors that fit n."""
-    widths = [1]
-    while 2 * widths[-1] <= min(widest, Lanes(b, x).width):
-        widths.append(2 * widths[-1])
-    fits = n.type(0)
-    for width in widths:
-        fits = b.add(fits, b.zext(b.icmp_signed(">=", n, n.type(width)), n.type))
-
-    def case(which: int) -> None:
-        vector = _Narrow(b, x, widths[which - 1])
-        last = b.sub(n, n.type(vector.width))
-
-        def row(r: Any, _: list[Any]) -> list[Any]:
-            def column(q: Any, _: list[Any]) -> list[Any]:
-                move(vector, r, b.select(b.icmp_signed("<", q, last), q, last))
-                return []
-
-            loop(b, n, vector.width, [], column)
-            return []
-
-        loop(b, rows, 1, [], row)
-
-    switch(b, fits, len(widths), case)
+    loop(b, rows, 1, [], row)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from minigrad.kernels.jit import intrinsic, kernel
-from minigrad.kernels.simd import at, intrinsic_of
+from minigrad.kernels.simd import Lanes, at, cover, intrinsic_of
 
 __all__ = ["pair_best", "pair_best_grad", "pair_mean", "pair_spread"]
 
@@ -23,24 +23,9 @@ def pair_best(start, stop, x, y, tap):
 
     A NaN wins, the last of several.
     """
-    ow = y.shape[2]
     for p in range(start, stop):
         for i in range(y.shape[1]):
-            top, bottom, best, at_ = x[p, 2 * i], x[p, 2 * i + 1], y[p, i], tap[p, i]
-            if ow >= 16:
-                for j in range(0, ow, 16):
-                    _best_16(top, bottom, min(j, ow - 16), best, at_)
-            elif ow >= 4:
-                for j in range(0, ow, 4):
-                    _best_4(top, bottom, min(j, ow - 4), best, at_)
-            else:
-                for j in range(ow):
-                    winner, t = top[2 * j], 0
-                    for k in range(1, 4):
-                        other = top[2 * j + k] if k < 2 else bottom[2 * j + k - 2]
-                        if (other > winner) | (other != other):
-                            winner, t = other, k
-                    best[j], at_[j] = winner, t
+            _best(x[p, 2 * i], x[p, 2 * i + 1], y.shape[2], y[p, i], tap[p, i])
 
 
 @kernel
@@ -50,42 +35,18 @@ def pair_best_grad(start, stop, g, tap, gx):
     for p in range(start, stop):
         gx[p, 2 * oh :] = 0
         for i in range(oh):
-            top, bottom, line, at_ = gx[p, 2 * i], gx[p, 2 * i + 1], g[p, i], tap[p, i]
+            top, bottom = gx[p, 2 * i], gx[p, 2 * i + 1]
             top[2 * ow :] = 0
             bottom[2 * ow :] = 0
-            if ow >= 16:
-                for j in range(0, ow, 16):
-                    _spread_16(top, bottom, min(j, ow - 16), line, at_)
-            elif ow >= 4:
-                for j in range(0, ow, 4):
-                    _spread_4(top, bottom, min(j, ow - 4), line, at_)
-            else:
-                for j in range(ow):
-                    for k in range(4):
-                        value = line[j] if at_[j] == k else g.dtype.type(0)
-                        if k < 2:
-                            top[2 * j + k] = value
-                        else:
-                            bottom[2 * j + k - 2] = value
+            _spread(top, bottom, ow, g[p, i], tap[p, i])
 
 
 @kernel
 def pair_mean(start, stop, x, divisor, y):
     """Sum of each window over divisor[0], planes start..stop of x."""
-    ow = y.shape[2]
     for p in range(start, stop):
         for i in range(y.shape[1]):
-            top, bottom, line = x[p, 2 * i], x[p, 2 * i + 1], y[p, i]
-            if ow >= 16:
-                for j in range(0, ow, 16):
-                    _mean_16(top, bottom, min(j, ow - 16), divisor, line)
-            elif ow >= 4:
-                for j in range(0, ow, 4):
-                    _mean_4(top, bottom, min(j, ow - 4), divisor, line)
-            else:
-                for j in range(ow):
-                    total = top[2 * j] + top[2 * j + 1] + (bottom[2 * j] + bottom[2 * j + 1])
-                    line[j] = total / divisor[0]
+            _mean(x[p, 2 * i], x[p, 2 * i + 1], y.shape[2], divisor, y[p, i])
 
 
 @kernel
@@ -95,151 +56,97 @@ def pair_spread(start, stop, g, divisor, gx):
     for p in range(start, stop):
         gx[p, 2 * oh :] = 0
         for i in range(oh):
-            top, bottom, line = gx[p, 2 * i], gx[p, 2 * i + 1], g[p, i]
+            top, bottom = gx[p, 2 * i], gx[p, 2 * i + 1]
             top[2 * ow :] = 0
             bottom[2 * ow :] = 0
-            if ow >= 16:
-                for j in range(0, ow, 16):
-                    _share_16(top, bottom, min(j, ow - 16), divisor, line)
-            elif ow >= 4:
-                for j in range(0, ow, 4):
-                    _share_4(top, bottom, min(j, ow - 4), divisor, line)
-            else:
-                for j in range(ow):
-                    value = line[j] / divisor[0]
-                    top[2 * j], top[2 * j + 1] = value, value
-                    bottom[2 * j], bottom[2 * j + 1] = value, value
+            _share(top, bottom, ow, divisor, g[p, i])
+
+
+# One row of n windows: `top` and `bottom` are its two rows of elements.
 
 
 @intrinsic
-def _mean_16(typingctx, top, bottom, j, divisor, y):
-    return _of(_emit_mean, 16, top, bottom, j, divisor, y)
+def _best(typingctx, top, bottom, n, best, tap):
+    return intrinsic_of(_emit_best, top, bottom, n, best, tap)
 
 
 @intrinsic
-def _mean_4(typingctx, top, bottom, j, divisor, y):
-    return _of(_emit_mean, 4, top, bottom, j, divisor, y)
+def _spread(typingctx, top, bottom, n, g, tap):
+    return intrinsic_of(_emit_spread, top, bottom, n, g, tap)
 
 
 @intrinsic
-def _share_16(typingctx, top, bottom, j, divisor, g):
-    return _of(_emit_share, 16, top, bottom, j, divisor, g)
+def _mean(typingctx, top, bottom, n, divisor, y):
+    return intrinsic_of(_emit_mean, top, bottom, n, divisor, y)
 
 
 @intrinsic
-def _share_4(typingctx, top, bottom, j, divisor, g):
-    return _of(_emit_share, 4, top, bottom, j, divisor, g)
+def _share(typingctx, top, bottom, n, divisor, g):
+    return intrinsic_of(_emit_share, top, bottom, n, divisor, g)
 
 
-@intrinsic
-def _best_16(typingctx, top, bottom, j, best, tap):
-    return _of(_emit_best, 16, top, bottom, j, best, tap)
+def _taps(v: Lanes, top: Any, bottom: Any, j: Any) -> list[Any]:
+    """The four elements of the windows from j on, a vector each."""
+    b = v.builder
+    return [
+        v.every_second(at(b, row, b.add(j, j), side)) for row in (top, bottom) for side in (0, 1)
+    ]
 
 
-@intrinsic
-def _best_4(typingctx, top, bottom, j, best, tap):
-    return _of(_emit_best, 4, top, bottom, j, best, tap)
+def _write(v: Lanes, row: Any, j: Any, left: Any, right: Any) -> None:
+    v.store_in_turn(left, right, at(v.builder, row, v.builder.add(j, j)))
 
 
-@intrinsic
-def _spread_16(typingctx, top, bottom, j, g, tap):
-    return _of(_emit_spread, 16, top, bottom, j, g, tap)
+def _bytes(v: Lanes, pointer: Any) -> Any:
+    """A pointer to taps as one to a vector of them."""
+    return v.builder.bitcast(pointer, v.ir.VectorType(v.ir.IntType(8), v.width).as_pointer())
 
 
-@intrinsic
-def _spread_4(typingctx, top, bottom, j, g, tap):
-    return _of(_emit_spread, 4, top, bottom, j, g, tap)
+def _numbers(v: Lanes, value: int) -> Any:
+    return v.ir.Constant(v.ir.VectorType(v.ir.IntType(8), v.width), [value] * v.width)
 
 
-def _of(emit: Any, count: int, *types_: Any) -> Any:
-    return intrinsic_of(lambda b, *values: emit(b, count, *values), *types_)
+def _emit_best(b: Any, top: Any, bottom: Any, n: Any, best: Any, tap: Any) -> None:
+    def move(v: Lanes, j: Any) -> None:
+        taps = _taps(v, top, bottom, j)
+        winner, which = taps[0], _numbers(v, 0)
+        for k, other in enumerate(taps[1:], 1):
+            larger = b.fcmp_ordered(">", other, winner)
+            take = b.or_(larger, b.fcmp_unordered("uno", other, other))
+            winner = b.select(take, other, winner)
+            which = b.select(take, _numbers(v, k), which)
+        v.store(winner, at(b, best, j))
+        b.store(which, _bytes(v, at(b, tap, j)), align=1)
+
+    cover(b, top, n, 16, move)
 
 
-def _vector(b: Any, count: int, pointer: Any) -> Any:
-    """A pointer to `count` elements as one to a vector."""
-    from llvmlite import ir
+def _emit_spread(b: Any, top: Any, bottom: Any, n: Any, g: Any, tap: Any) -> None:
+    def move(v: Lanes, j: Any) -> None:
+        values, which = v.load(at(b, g, j)), b.load(_bytes(v, at(b, tap, j)), align=1)
+        for row, first in ((top, 0), (bottom, 2)):
+            left, right = (
+                b.select(b.icmp_unsigned("==", which, _numbers(v, first + side)), values, v.zero)
+                for side in (0, 1)
+            )
+            _write(v, row, j, left, right)
 
-    return b.bitcast(pointer, ir.VectorType(pointer.type.pointee, count).as_pointer())
-
-
-def _load(b: Any, count: int, pointer: Any) -> Any:
-    return b.load(_vector(b, count, pointer), align=1)
-
-
-def _mask(order: list[int]) -> Any:
-    from llvmlite import ir
-
-    return ir.Constant(ir.VectorType(ir.IntType(32), len(order)), order)
+    cover(b, top, n, 16, move)
 
 
-def _numbers(count: int, value: int) -> Any:
-    from llvmlite import ir
+def _emit_mean(b: Any, top: Any, bottom: Any, n: Any, divisor: Any, y: Any) -> None:
+    def move(v: Lanes, j: Any) -> None:
+        one, two, three, four = _taps(v, top, bottom, j)
+        total = b.fadd(b.fadd(one, two), b.fadd(three, four))
+        v.store(b.fdiv(total, v.spread(b.load(divisor))), at(b, y, j))
 
-    return ir.Constant(ir.VectorType(ir.IntType(8), count), [value] * count)
-
-
-def _taps(b: Any, n: int, top: Any, bottom: Any, j: Any) -> list[Any]:
-    """The four elements of n windows, a vector each."""
-    # Every second of 2n elements; the two vectors overlap by one, so that none past them is read.
-    every_second = _mask([*range(0, n, 2), *range(n + 1, 2 * n, 2)])
-    taps = []
-    for row in (top, bottom):
-        for side in (0, 1):
-            here = at(b, row, b.add(j, j), side)
-            first, second = _load(b, n, here), _load(b, n, at(b, here, n - 1))
-            taps.append(b.shuffle_vector(first, second, every_second))
-    return taps
+    cover(b, top, n, 16, move)
 
 
-def _write(b: Any, n: int, row: Any, j: Any, left: Any, right: Any) -> None:
-    """The two elements of n windows in one row, in turn."""
-    for k in (0, 1):
-        turn = _mask([i for p in range(k * n // 2, (k + 1) * n // 2) for i in (p, n + p)])
-        place = _vector(b, n, at(b, row, b.add(j, j), k * n))
-        b.store(b.shuffle_vector(left, right, turn), place, align=1)
+def _emit_share(b: Any, top: Any, bottom: Any, n: Any, divisor: Any, g: Any) -> None:
+    def move(v: Lanes, j: Any) -> None:
+        share = b.fdiv(v.load(at(b, g, j)), v.spread(b.load(divisor)))
+        for row in (top, bottom):
+            _write(v, row, j, share, share)
 
-
-def _spread_number(b: Any, n: int, pointer: Any) -> Any:
-    from llvmlite import ir
-
-    undefined = ir.Constant(ir.VectorType(pointer.type.pointee, n), ir.Undefined)
-    one = b.insert_element(undefined, b.load(pointer), ir.IntType(32)(0))
-    return b.shuffle_vector(one, undefined, _mask([0] * n))
-
-
-def _emit_mean(b: Any, n: int, top: Any, bottom: Any, j: Any, divisor: Any, y: Any) -> None:
-    one, two, three, four = _taps(b, n, top, bottom, j)
-    total = b.fadd(b.fadd(one, two), b.fadd(three, four))
-    mean = b.fdiv(total, _spread_number(b, n, divisor))
-    b.store(mean, _vector(b, n, at(b, y, j)), align=1)
-
-
-def _emit_share(b: Any, n: int, top: Any, bottom: Any, j: Any, divisor: Any, g: Any) -> None:
-    share = b.fdiv(_load(b, n, at(b, g, j)), _spread_number(b, n, divisor))
-    for row in (top, bottom):
-        _write(b, n, row, j, share, share)
-
-
-def _emit_best(b: Any, n: int, top: Any, bottom: Any, j: Any, best: Any, tap: Any) -> None:
-    taps = _taps(b, n, top, bottom, j)
-    winner, which = taps[0], _numbers(n, 0)
-    for k, other in enumerate(taps[1:], 1):
-        larger = b.fcmp_ordered(">", other, winner)
-        take = b.or_(larger, b.fcmp_unordered("uno", other, other))
-        winner = b.select(take, other, winner)
-        which = b.select(take, _numbers(n, k), which)
-    b.store(winner, _vector(b, n, at(b, best, j)), align=1)
-    b.store(which, _vector(b, n, at(b, tap, j)), align=1)
-
-
-def _emit_spread(b: Any, n: int, top: Any, bottom: Any, j: Any, g: Any, tap: Any) -> None:
-    from llvmlite import ir
-
-    values, which = _load(b, n, at(b, g, j)), _load(b, n, at(b, tap, j))
-    zero = ir.Constant(values.type, None)
-    for row, first in ((top, 0), (bottom, 2)):
-        left, right = (
-            b.select(b.icmp_unsigned("==", which, _numbers(n, first + side)), values, zero)
-            for side in (0, 1)
-        )
-        _write(b, n, row, j, left, right)
+    cover(b, top, n, 16, move)

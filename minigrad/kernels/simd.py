@@ -7,12 +7,23 @@ found when compiling.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-__all__ = ["Lanes", "Value", "at", "intrinsic_of", "lanes", "loop", "switch", "vector_bytes"]
+__all__ = [
+    "Lanes",
+    "Value",
+    "at",
+    "cover",
+    "intrinsic_of",
+    "lanes",
+    "loop",
+    "switch",
+    "vector_bytes",
+]
 
 
 @lru_cache(maxsize=1)
@@ -78,16 +89,19 @@ FLAGS = ("contract", "nsz")
 
 
 class Lanes:
-    """Vector loads, stores, multiply-adds and transposes of one element type."""
+    """Vector loads, stores, multiply-adds and transposes of one element type.
 
-    def __init__(self, builder: Any, pointer: Any) -> None:
+    As long as the processor's vectors, or `width` elements.
+    """
+
+    def __init__(self, builder: Any, pointer: Any, width: int | None = None) -> None:
         from llvmlite import ir
 
         self.builder, self.ir = builder, ir
         self.scalar = pointer.type.pointee
         size = 4 if isinstance(self.scalar, ir.FloatType) else 8
         self.size = size
-        self.width = vector_bytes() // size
+        self.width = width or vector_bytes() // size
         self.type = ir.VectorType(self.scalar, self.width)
         suffix = f"v{self.width}f{8 * size}"
         signature = ir.FunctionType(self.type, [self.type] * 3)
@@ -131,6 +145,19 @@ class Lanes:
         i32 = self.ir.IntType(32)
         mask = self.ir.Constant(self.ir.VectorType(i32, len(order)), order)
         return self.builder.shuffle_vector(a, b, mask)
+
+    def every_second(self, pointer: Any) -> Any:
+        """The elements 0, 2, 4, ... after a pointer; none past the last of them is read."""
+        width, following = self.width, at(self.builder, pointer, self.width - 1)
+        order = [*range(0, width, 2), *range(width + 1, 2 * width, 2)]
+        return self.shuffle(self.load(pointer), self.load(following), order)
+
+    def store_in_turn(self, a: Any, b: Any, pointer: Any) -> None:
+        """Write a[0], b[0], a[1], b[1], ..."""
+        order = [i for k in range(self.width) for i in (k, self.width + k)]
+        for k in (0, 1):
+            half = self.shuffle(a, b, order[k * self.width :][: self.width])
+            self.store(half, at(self.builder, pointer, k * self.width))
 
     def total(self, value: Any) -> Any:
         """Sum of the lanes, halves first."""
@@ -209,6 +236,35 @@ class Lanes:
             for half in (g, self.width + g)
             for i in (half + 2 * start, half + 2 * start + 1)
         ]
+
+
+def cover(
+    builder: Any, pointer: Any, n: Any, widest: int, move: Callable[[Lanes, Any], None]
+) -> None:
+    """move(lanes, i) for vectors at i that cover 0 <= i < n, as wide as fit n, at most `widest`.
+
+    The last one overlaps the one before, so that short rows need no scalar rest: `move` must give
+    the same when it meets an element again.
+    """
+    widths = [1]
+    while 2 * widths[-1] <= min(widest, Lanes(builder, pointer).width):
+        widths.append(2 * widths[-1])
+    fits = n.type(0)
+    for width in widths:
+        enough = builder.icmp_signed(">=", n, n.type(width))
+        fits = builder.add(fits, builder.zext(enough, n.type))
+
+    def case(which: int) -> None:
+        lanes_ = Lanes(builder, pointer, widths[which - 1])
+        last = builder.sub(n, n.type(lanes_.width))
+
+        def step(i: Any, _: list[Any]) -> list[Any]:
+            move(lanes_, builder.select(builder.icmp_signed("<", i, last), i, last))
+            return []
+
+        loop(builder, n, lanes_.width, [], step)
+
+    switch(builder, fits, len(widths), case)
 
 
 def at(builder: Any, base: Any, *offsets: Any) -> Any:
