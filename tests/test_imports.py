@@ -59,7 +59,7 @@ ARROWS = {
 # Knots of the core: imported only inside functions, when the whole package is there.
 LATER = {
     "described": "printing",
-    "tensor": "inplace kernels printing differentiate op ops record",
+    "tensor": "inplace printing differentiate op ops record",
     "inplace": "op",
     "op": "inplace",
     "convert": "ops op",

@@ -55,15 +55,6 @@ def test_split_function_leaves_other_arrays_to_numpy():
         assert got.dtype == np.multiply(a, b).dtype
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_add_to_adds_in_place(size):
-    total, a = numbers(size, np.float32), numbers(size, np.float32, 1)
-    with np.errstate(all="ignore"):
-        expected = total + a
-        elementwise.add_to(total, a)
-    np.testing.assert_array_equal(total, expected)
-
-
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16, np.int64])
 @pytest.mark.parametrize("size", [0, 7, activation.SMALL + 1, 100_003])
 def test_relu_is_the_maximum_with_zero(size, dtype):

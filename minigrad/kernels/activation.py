@@ -11,16 +11,18 @@ from minigrad.kernels.jit import dense, kernel, parallel, use_jit
 
 Array = NDArray[np.floating]
 
-__all__ = ["passing", "relu"]
+__all__ = ["ZERO", "passing", "relu"]
 
 CHUNK = 4096  # elements: 16 KB of float32 per array, so that a chunk stays in L1
 SMALL = 512  # elements for which calling a compiled kernel costs more than NumPy's slow select
+
+ZERO = {np.dtype(d): np.zeros((), d) for d in ("f2", "f4", "f8")}  # as arrays: 0.3 us less a call
 
 
 def relu(x: Array) -> Array:
     """max(x, 0); NaN stays. NumPy's maximum takes three times as long beside a scalar."""
     if x.size <= SMALL or not use_jit(x):
-        return np.maximum(x, 0)
+        return np.maximum(x, ZERO.get(x.dtype, 0))
     return passing(x, x, 0.0, math.inf)
 
 

@@ -19,9 +19,11 @@ from minigrad.kernels.blocked_plan import Blocking, Plan, forward_blocking, inpu
 from minigrad.kernels.conv_plan import out_hw
 from minigrad.kernels.jit import dense, helper, kernel, parallel, scratch
 from minigrad.kernels.panels import (
-    panel_product,
+    add_parts,
+    panel_row,
     panel_sums,
     place_sums,
+    read_rows,
     read_strip,
     write_strip,
 )
@@ -67,7 +69,7 @@ def blocked_weight_grad(
     p = plan.sizes
     if not plan.chunks:
         return np.zeros((k, c // groups, *kernel_hw), x.dtype)
-    sums = empty((p.parts, groups * p.filter_blocks, p.sums * p.width), x.dtype)
+    sums = empty((p.parts, groups * p.filter_blocks * p.sums * p.width), x.dtype)
     gw = empty((k, c // groups, *kernel_hw), x.dtype)
     flat_x, flat_g, flat_gw = dense(x).reshape(-1), dense(g).reshape(-1), gw.reshape(-1)
     tables = plan.table, plan.places, plan.read_table, plan.write_table
@@ -132,19 +134,14 @@ def blocked_filters(start, stop, w, turned, phases, tap_index, u, p: Blocking):
 
 
 @helper
-def _read_rows(x, image, channels, row0, rows, low, p, table, strip):
-    """The sources of grid rows row0.. of a group's channels, zeros where outside the image."""
+def _read_sources(x, image, row0, here, p, table, strip):
+    """What `here` grid rows from row0 on need of a group's channels."""
     width = p.width
-    r0, r1 = min(max(low, 0), p.h), max(min(low + rows, p.h), 0)
-    r1 = max(r0, r1)
-    above = min(max(r0 - low, 0), rows)
+    rows = p.tall - (p.block - here) * p.step
     for block in range(p.channel_blocks):
-        at = block * p.plane
-        strip[at : at + above * p.pitch] = 0
-        strip[at + (above + r1 - r0) * p.pitch : at + rows * p.pitch] = 0
-        plane = (image * channels + block * width) * p.h * p.w + r0 * p.w
-        read_strip(x, plane, p.h * p.w, min(width, p.c - block * width), (r1 - r0) * p.w, table,
-                   strip, at + above * p.pitch, width)  # fmt: skip
+        plane = (image * p.c + block * width) * p.h * p.w
+        read_rows(x, plane, p.h * p.w, min(width, p.c - block * width), row0 * p.step + p.low, rows,
+                  p.h, p.w, table, strip, block * p.plane, p.pitch, width)  # fmt: skip
 
 
 @kernel
@@ -161,12 +158,9 @@ def blocked_products(
     for chunk in range(start, stop):
         image, row0 = chunk // p.strips, chunk % p.strips * p.block
         group, here = image % p.groups, min(p.block, p.rows - row0)
-        _read_rows(x, image, p.c, row0, (here - 1) * p.step + p.tall - (p.block - 1) * p.step,
-                   row0 * p.step + p.low, p, read_table, strip)  # fmt: skip
+        _read_sources(x, image, row0, here, p, read_table, strip)
         for k in range(0, p.filter_blocks, 2):
             vectors = min(2, p.filter_blocks - k)
-            limit = p.rows_two if vectors == 2 else p.rows_one
-            panels = (p.cols + limit - 1) // limit
             for i in range(here):
                 for phase in range(len(phases)):
                     first, taps = phases[phase, 2], phases[phase, 3]
@@ -174,16 +168,11 @@ def blocked_products(
                     u_at = group * size + first * p.filter_blocks * inner * width + k * u_block
                     to = ((i * p.out_h + phases[phase, 0]) * p.out_pitch
                           + phases[phase, 1] * p.cols * width)  # fmt: skip
-                    t = 0
-                    for panel in range(panels):
-                        rows = p.cols // panels + (panel < p.cols % panels)
-                        panel_product(
-                            strip, i * p.step * p.pitch + t * width, table,
-                            first * p.channel_blocks, taps * p.channel_blocks, p.depth, u, u_at,
-                            u_block, m, to + t * width, m_block, bias[group], k * width, 1, rows,
-                            vectors,
-                        )  # fmt: skip
-                        t += rows
+                    panel_row(
+                        strip, i * p.step * p.pitch, table, first * p.channel_blocks,
+                        taps * p.channel_blocks, p.depth, u, u_at, u_block, m, to, m_block,
+                        bias[group], k * width, 1, p.cols, vectors, p.limits, width,
+                    )  # fmt: skip
             run = (min((row0 + here) * p.out_h, p.oh) - row0 * p.out_h) * p.ow
             for j in range(vectors):
                 block = (k + j) * width
@@ -210,26 +199,24 @@ def blocked_sums(
                 image = item // p.strips * p.groups + group
                 row0 = item % p.strips * p.block
                 here = min(p.block, p.rows - row0)
-                _read_rows(x, image, p.c, row0, (here - 1) * p.step + p.tall
-                           - (p.block - 1) * p.step, row0 * p.step + p.low, p, read_table,
-                           strip)  # fmt: skip
+                _read_sources(x, image, row0, here, p, read_table, strip)
                 for k in range(p.filter_blocks):
                     plane = (image * p.k + k * width) * p.oh * p.ow + row0 * p.ow
                     read_strip(g, plane, p.oh * p.ow, min(width, p.k - k * width), here * p.ow,
                                write_table, m, k * m_block, width)  # fmt: skip
                 for k in range(p.filter_blocks):
-                    u = sums[part, group * p.filter_blocks + k]
+                    u = (group * p.filter_blocks + k) * p.sums * width
                     if p.depth < width:
                         for t in range(0, p.sums, width):
                             place_sums(
                                 strip, 0, p.step * p.pitch, places, t, m, k * m_block, p.out_pitch,
-                                here, p.cols, u, t * width, item == begin,
+                                here, p.cols, sums[part], u + t * width, item == begin,
                             )  # fmt: skip
                         continue
                     for t in range(p.taps * p.channel_blocks):
                         panel_sums(
                             strip, table[t], p.step * p.pitch, m, k * m_block, p.out_pitch, here,
-                            p.cols, u, t * width * width, item == begin,
+                            p.cols, sums[part], u + t * width * width, item == begin,
                         )  # fmt: skip
 
 
@@ -237,13 +224,11 @@ def blocked_sums(
 def blocked_filter_grads(start, stop, sums, gw, p: Blocking):
     """gw from the partial sums of blocks start..stop of filters; sums[0] is overwritten."""
     width = p.width
+    size = p.sums * width
     for at in range(start, stop):
         group, block = at // p.filter_blocks, at % p.filter_blocks
-        total = sums[0, at]
-        for part in range(1, p.parts):
-            more = sums[part, at]
-            for i in range(len(total)):
-                total[i] += more[i]
+        add_parts(sums, at * size, size)
+        total = sums[0, at * size : (at + 1) * size]
         for lane in range(min(width, p.k - block * width)):
             to = (group * p.k + block * width + lane) * p.c * p.taps
             for ch in range(p.c):

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minigrad.kernels.conv_plan import taps_of_phases
-from minigrad.kernels.panels import panel_rows
+from minigrad.kernels.panels import panel_limits
 from minigrad.kernels.simd import lanes
 
 Pair = tuple[int, int]
@@ -55,8 +55,7 @@ class Blocking(NamedTuple):
     channel_blocks: int
     filter_blocks: int
     out_pitch: int  # of a row of outputs, before they are transposed back
-    rows_one: int  # cells in a panel of one, of two vectors
-    rows_two: int
+    limits: Pair  # cells in a panel of one, of two vectors
     taps: int  # of the window
     sums: int  # (tap, channel) pairs that a filter gradient sums, up to whole vectors
     parts: int  # partial sums of it
@@ -84,6 +83,7 @@ def forward_blocking(
     n: int, c: int, hw: Pair, k: int, window: Pair, out: Pair, stride: Pair, padding: Pair,
     dilation: Pair, groups: int,
 ) -> Plan:  # fmt: skip
+    """Sources are the (N, C, H, W) pixels, outputs the (N, F, OH, OW) results."""
     taps = [
         (u * window[1] + v, u * dilation[0], v * dilation[1])
         for u in range(window[0]) for v in range(window[1])
@@ -169,7 +169,7 @@ def _plan(
     parts = max(2, min(MIN_CHUNKS, PARTIAL_BYTES // max(4 * u_part, 1), n * strips))
     sizes = Blocking(
         width, groups, c, k, h, w, *out, rows, cols, sh, -ph, *cell, block, strips, tall, pitch,
-        plane, depth, cb, kb, out_pitch, panel_rows(1), panel_rows(2), window[0] * window[1],
+        plane, depth, cb, kb, out_pitch, panel_limits(), window[0] * window[1],
         sums, min(parts, n * strips),
     )  # fmt: skip
     return Plan(

@@ -94,14 +94,12 @@ def forward_plan(
     n: int, c: int, hw: Pair, f: int, k: Pair, stride: Pair, padding: Pair, dilation: Pair,
     groups: int, dtype: np.dtype,
 ) -> Plan:  # fmt: skip
-    oh, ow = (
-        (s + 2 * p - d * (u - 1) - 1) // t + 1
-        for s, u, t, p, d in zip(hw, k, stride, padding, dilation, strict=True)
-    )
+    """Of `correlate`."""
+    out = out_hw(hw, k, stride, padding, dilation)
     source, shifts = source_phases(k, stride, padding, dilation)
     everything = np.arange(len(shifts))
     return _product_plan(
-        n, groups, c // groups, f // groups, (oh, ow), (oh, ow), stride, (1, 1), source, shifts,
+        n, groups, c // groups, f // groups, out, out, stride, (1, 1), source, shifts,
         [((0, 0), everything, shifts)], dtype,
     )  # fmt: skip
 
@@ -111,6 +109,7 @@ def input_grad_plan(
     n: int, c: int, hw: Pair, f: int, k: Pair, out: Pair, stride: Pair, padding: Pair,
     dilation: Pair, groups: int, dtype: np.dtype,
 ) -> Plan:  # fmt: skip
+    """Of `correlate_input_grad`."""
     # Tap (u, v) carries g[q + e] to input row q·SH + r where r + PH − u·DH = e·SH.
     met: dict[Pair, list[tuple[int, int, int]]] = {}
     row_taps = taps_of_phases(hw[0], k[0], stride[0], padding[0], dilation[0])
@@ -191,6 +190,7 @@ def weight_grad_plan(
     n: int, c: int, hw: Pair, f: int, k: Pair, out: Pair, stride: Pair, padding: Pair,
     dilation: Pair, groups: int, dtype: np.dtype,
 ) -> Plan:  # fmt: skip
+    """Of `correlate_weight_grad`; `out` may be less than what would fit."""
     source, shifts = source_phases(k, stride, padding, dilation)
     (rows, cols), channels, m = out, c // groups, f // groups
     row_shift, col_shift = shifts[:, 1:].max(axis=0).tolist() if len(shifts) else (0, 0)

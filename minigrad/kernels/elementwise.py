@@ -18,7 +18,7 @@ from minigrad.kernels.threads import parallel
 
 Array = NDArray[Any]
 
-__all__ = ["BIG", "add_to", "apply"]
+__all__ = ["BIG", "apply"]
 
 RUN = 32768  # elements of one call of NumPy
 BIG = 65536  # elements below which the caller's thread alone is as fast
@@ -32,14 +32,6 @@ def apply(f: np.ufunc, a: Array, *others: Any) -> Array:
     if a.size < BIG or not _alike(a, others):
         return f(a, *others)  # type: ignore[no-any-return]
     return _split(f, np.empty(a.shape, a.dtype), a, *others)
-
-
-def add_to(total: Array, a: Array) -> None:
-    """total += a, of one shape."""
-    if total.size < BIG or not _alike(total, (a,)):
-        np.add(total, a, out=total)
-    else:
-        _split(np.add, total, total, a)
 
 
 def _alike(a: Array, others: tuple[Any, ...]) -> bool:

@@ -32,6 +32,7 @@ def scatter_add(out: Array, idx: NDArray[np.int64], src: Array) -> Array:
 
 @kernel
 def scatter_rows(out, idx, src):
+    """out[idx[k]] += src[k], row by row in order."""
     for k in range(len(idx)):
         row, line = out[idx[k]], src[k]
         for j in range(len(line)):

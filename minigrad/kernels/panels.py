@@ -13,24 +13,24 @@ from minigrad.kernels.jit import helper, intrinsic
 from minigrad.kernels.simd import Lanes, at, intrinsic_of, loop, switch, vector_bytes
 
 __all__ = [
-    "panel_product",
-    "panel_rows",
+    "add_parts",
+    "panel_limits",
+    "panel_row",
     "panel_sums",
     "place_sums",
+    "read_rows",
     "read_strip",
     "write_strip",
 ]
 
 
-def panel_rows(vectors: int) -> int:
-    """Tiles in a panel whose sums stay in registers, for 1 or 2 vectors of filters.
+def panel_limits() -> tuple[int, int]:
+    """Pixels in a panel whose sums stay in registers, for 1 and for 2 vectors of filters.
 
     AVX2 has 16 registers, AVX-512 and ARM have 32; one vector needs 8 to 10 sums to hide the
     latency of a multiply-add.
     """
-    if vector_bytes() == 32:
-        return 12 if vectors == 1 else 6
-    return 14
+    return (12, 6) if vector_bytes() == 32 else (14, 14)
 
 
 @intrinsic
@@ -41,8 +41,8 @@ def panel_product(
     """m[m_at + j·m_block + r·L + l] (+)= sum_{b<blocks, c<depth}
     v[v_at + table[table_at + b] + r·L + c] · u[u_at + j·u_block + (b·depth + c)·L + l].
 
-    A panel of r < rows <= panel_rows(vectors) neighbouring pixels (or tiles) of L channels each,
-    by j < vectors <= 2 vectors of filters. With `first`, bias[bias_at + j·L + l]
+    A panel of r < rows <= panel_limits()[vectors - 1] neighbouring pixels (or tiles) of L channels
+    each, by j < vectors <= 2 vectors of filters. With `first`, bias[bias_at + j·L + l]
     takes the place of what stood in m.
     """
     return intrinsic_of(
@@ -57,6 +57,21 @@ def panel_sums(typingctx, v, v_at, v_row, m, m_at, m_row, rows, pixels, u, u_at,
     v[v_at + i·v_row + t·L + c] · m[m_at + i·m_row + t·L + l], for c and l < L.
     """
     return intrinsic_of(_panel_sums, v, v_at, v_row, m, m_at, m_row, rows, pixels, u, u_at, first)
+
+
+@intrinsic
+def place_sums(
+    typingctx, v, v_at, v_row, places, places_at, m, m_at, m_row, rows, pixels, u, u_at, first
+):
+    """u[u_at + r·L + l] (+)= sum_{i<rows, t<pixels}
+    v[v_at + places[places_at + r] + i·v_row + t·L] · m[m_at + i·m_row + t·L + l], for r and l < L.
+
+    As `panel_sums` for fewer channels than L: each place is one channel at one tap of the window.
+    """
+    return intrinsic_of(
+        _place_sums, v, v_at, v_row, places, places_at, m, m_at, m_row, rows, pixels, u, u_at,
+        first,
+    )  # fmt: skip
 
 
 UNROLL = 4  # channels per turn of the product's loop
@@ -112,12 +127,13 @@ def _panel_product(
         for pointer, value in zip([p for row in outs for p in row], sums, strict=True):
             lanes.store(value, pointer)
 
-    limit = max(panel_rows(1), panel_rows(2))
+    limits = panel_limits()
+    limit = max(limits)
 
     def numbered(case: int) -> None:
         many = 1 if case <= limit else 2
         count = case - (many - 1) * limit
-        if count <= panel_rows(many):
+        if count <= limits[many - 1]:
             panel(count, many)
 
     case = b.add(rows, b.mul(b.sub(vectors, index(1)), index(limit)))
@@ -171,21 +187,6 @@ def _sums(
 
 
 # Between pixels in a row (NCHW) and channels in a vector.
-
-
-@intrinsic
-def place_sums(
-    typingctx, v, v_at, v_row, places, places_at, m, m_at, m_row, rows, pixels, u, u_at, first
-):
-    """u[u_at + r·L + l] (+)= sum_{i<rows, t<pixels}
-    v[v_at + places[places_at + r] + i·v_row + t·L] · m[m_at + i·m_row + t·L + l], for r and l < L.
-
-    As `panel_sums` for fewer channels than L: each place is one channel at one tap of the window.
-    """
-    return intrinsic_of(
-        _place_sums, v, v_at, v_row, places, places_at, m, m_at, m_row, rows, pixels, u, u_at,
-        first,
-    )  # fmt: skip
 
 
 @intrinsic
@@ -252,3 +253,49 @@ def write_strip(strip, at, table, run, dst, plane, stride, count, width):
     for q in range(run):
         for lane in range(count):
             dst[plane + lane * stride + q] = strip[at + table[q] + lane]
+
+
+@helper
+def read_rows(src, plane, size, count, low, rows, h, w, table, strip, at, pitch, width):
+    """Rows low..low+rows of `count` planes into a strip; zeros for those outside 0..h.
+
+    The first plane begins at src[plane], the next ones `size` further each.
+    """
+    r0, r1 = min(max(low, 0), h), max(min(low + rows, h), 0)
+    r1 = max(r0, r1)
+    above = min(max(r0 - low, 0), rows)
+    strip[at : at + above * pitch] = 0
+    strip[at + (above + r1 - r0) * pitch : at + rows * pitch] = 0
+    read_strip(src, plane + r0 * w, size, count, (r1 - r0) * w, table, strip, at + above * pitch,
+               width)  # fmt: skip
+
+
+@helper
+def panel_row(
+    v, v_at, table, table_at, blocks, depth, u, u_at, u_block, m, m_at, m_block, bias, bias_at,
+    first, pixels, vectors, limits, width,
+):  # fmt: skip
+    """`panel_product` for any number of neighbouring pixels, in panels that are alike.
+
+    A panel of a few pixels runs at a fraction of the speed of a full one.
+    """
+    limit = limits[vectors - 1]
+    panels = (pixels + limit - 1) // limit
+    t = 0
+    for panel in range(panels):
+        rows = pixels // panels + (panel < pixels % panels)
+        panel_product(
+            v, v_at + t * width, table, table_at, blocks, depth, u, u_at, u_block,
+            m, m_at + t * width, m_block, bias, bias_at, first, rows, vectors,
+        )  # fmt: skip
+        t += rows
+
+
+@helper
+def add_parts(sums, at, size):
+    """sums[0, at : at + size] += the same of all other rows."""
+    total = sums[0, at : at + size]
+    for part in range(1, len(sums)):
+        more = sums[part, at : at + size]
+        for i in range(size):
+            total[i] += more[i]

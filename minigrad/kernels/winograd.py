@@ -22,7 +22,7 @@ from numpy import empty
 from numpy.typing import NDArray
 
 from minigrad.kernels.jit import dense, kernel, parallel, scratch
-from minigrad.kernels.panels import panel_product, panel_sums
+from minigrad.kernels.panels import add_parts, panel_row, panel_sums
 from minigrad.kernels.simd import lanes
 from minigrad.kernels.winograd_plan import (
     Plan,
@@ -75,7 +75,7 @@ def winograd_weight_grad(
         return np.zeros((k, c, 3, 3), x.dtype)
     gw = empty((k, c, 3, 3), x.dtype)
     flat_x, flat_g, flat_gw = dense(x).reshape(-1), dense(g).reshape(-1), gw.reshape(-1)
-    if plan.deep:
+    if plan.sizes.deep:
         v, m = _points(plan, flat_x, False), _points(plan, flat_g, True)
 
         def deep(start: int, stop: int) -> None:
@@ -83,7 +83,7 @@ def winograd_weight_grad(
 
         parallel(deep, plan.chunks, plan.work)
         return gw
-    sums = empty((plan.parts, 36 * plan.sizes.u_point), x.dtype)
+    sums = empty((plan.sizes.parts, 36 * plan.sizes.u_point), x.dtype)
 
     def products(start: int, stop: int) -> None:
         work = scratch(plan.scratch, F32)
@@ -95,7 +95,7 @@ def winograd_weight_grad(
         filter_grads(start, stop, sums, flat_gw, plan.sizes, scratch(9 * lanes(F32), F32))
 
     parallel(products, plan.chunks, plan.work)
-    parallel(weights, plan.sizes.filter_blocks, 80.0 * k * c * plan.parts)
+    parallel(weights, plan.sizes.filter_blocks, 80.0 * k * c * plan.sizes.parts)
     return gw
 
 
@@ -103,7 +103,7 @@ def _correlate(x: Array, w: Array, b: Array | None, padding: Pair, turned: bool)
     n, c, h, wd = x.shape
     k = w.shape[1] if turned else w.shape[0]
     plan = input_tiling(n, c, (h, wd), k, padding)
-    y = empty((n, k, *plan.out_hw), x.dtype)
+    y = empty((n, k, plan.sizes.oh, plan.sizes.ow), x.dtype)
     bias = np.zeros(plan.sizes.filter_blocks * lanes(F32), x.dtype)
     if b is not None:
         bias[:k] = b
@@ -122,7 +122,7 @@ def _correlate(x: Array, w: Array, b: Array | None, padding: Pair, turned: bool)
             plan.read_table, plan.write_table, plan.sizes, work,
         )  # fmt: skip
 
-    if plan.deep:
+    if plan.sizes.deep:
         v = _points(plan, flat_x, False)
     else:
         u = empty(36 * plan.sizes.u_point, x.dtype)
@@ -138,7 +138,7 @@ def _points(plan: Plan, x: Array, cotangent: bool) -> Array:
     table = plan.write_table if cotangent else plan.read_table
 
     def body(start: int, stop: int) -> None:
-        all_points(start, stop, x, cotangent, table, v, p, scratch(plan.strip, F32))
+        all_points(start, stop, x, cotangent, table, v, p, scratch(p.strip, F32))
 
     blocks = p.filter_blocks if cotangent else p.channel_blocks
     parallel(body, blocks, 10.0 * len(v))
@@ -206,18 +206,12 @@ def winograd_products(
                 for point in range(36):
                     for k in range(0, here, 2):
                         vectors = min(2, here - k)
-                        limit = p.rows_two if vectors == 2 else p.rows_one
-                        panels = (tiles + limit - 1) // limit
-                        t = 0
-                        for panel in range(panels):
-                            rows = tiles // panels + (panel < tiles % panels)
-                            panel_product(
-                                v, point * p.v_point + t * width, blocks, c0, channels, width,
-                                u, point * p.u_point + u_at + k * p.u_block, p.u_block,
-                                m, point * p.m_point + (k * cap + t) * width, cap * width,
-                                zeros, 0, c0 == 0, rows, vectors,
-                            )  # fmt: skip
-                            t += rows
+                        panel_row(
+                            v, point * p.v_point, blocks, c0, channels, width,
+                            u, point * p.u_point + u_at + k * p.u_block, p.u_block,
+                            m, point * p.m_point + k * cap * width, cap * width,
+                            zeros, 0, c0 == 0, tiles, vectors, p.limits, width,
+                        )  # fmt: skip
             for k in range(here):
                 output_tiles(m, k * cap * width, bias, group + k, first, last, p, write_table,
                              strip, y)  # fmt: skip
@@ -259,12 +253,7 @@ def filter_grads(start, stop, sums, gw, p: Tiling, taps):
     """gw = Gᵀ (the sum of `sums`) G of blocks of filters start..stop; sums[0] is overwritten."""
     for block in range(start, stop):
         for point in range(36):
-            at = point * p.u_point + block * p.u_block
-            total = sums[0, at : at + p.u_block]
-            for part in range(1, p.parts):
-                more = sums[part, at : at + p.u_block]
-                for i in range(len(total)):
-                    total[i] += more[i]
+            add_parts(sums, point * p.u_point + block * p.u_block, p.u_block)
         filters_from_sums(sums[0], block * p.u_block, p.u_point, block, 0, p.c, p.k, p.c, gw, taps,
                           p.width)  # fmt: skip
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from minigrad.kernels.panels import panel_rows
+from minigrad.kernels.panels import panel_limits
 from minigrad.kernels.simd import lanes
 
 Pair = tuple[int, int]
@@ -53,8 +53,7 @@ class Tiling(NamedTuple):
     m_point: int
     u_point: int
     u_block: int  # stride between blocks of filters in U
-    rows_one: int  # tiles in a panel of one, of two vectors
-    rows_two: int
+    limits: Pair  # tiles in a panel of one, of two vectors
     parts: int  # partial sums of a filter gradient
 
 
@@ -63,16 +62,12 @@ class Plan:
     """How one layer is cut up."""
 
     sizes: Tiling
-    out_hw: Pair
-    deep: bool
     chunks: int
     work: float  # elementary operations
     scratch: int  # elements
-    strip: int
     blocks: Ints  # place in V of each block of channels
     read_table: Ints  # place in the strip of each pixel of a run of input rows
     write_table: Ints  # the same for outputs
-    parts: int
 
 
 @lru_cache(maxsize=512)
@@ -138,14 +133,14 @@ def _plan(n: int, c: int, hw: Pair, k: int, padding: Pair, sums: bool) -> Plan:
         scratch = 36 * (v_point + m_point) + strip
     sizes = Tiling(
         width, c, k, h, w, oh, ow, *padding, int(deep), th, tw, tile_rows, block, cb, step, kb,
-        group, pitch, strip_rows, strip, v_point, m_point, u_point, u_block, panel_rows(1),
-        panel_rows(2), parts,
+        group, pitch, strip_rows, strip, v_point, m_point, u_point, u_block,
+        panel_limits(), parts,
     )  # fmt: skip
     return Plan(
-        sizes=sizes, out_hw=(oh, ow), deep=deep, chunks=chunks if oh and ow else 0,
-        work=2.0 * n * oh * ow * c * k * 9 / 4, scratch=scratch, strip=strip, parts=parts,
+        sizes=sizes, chunks=chunks if oh and ow else 0,
+        work=2.0 * n * oh * ow * c * k * 9 / 4, scratch=scratch,
         blocks=np.arange(cb) * (block * tw * width),
-        read_table=_places(strip_rows, w, pitch, width),
+        read_table=_places(strip_rows, w, pitch, width) + padding[1] * width,
         write_table=_places(4 * high, ow, 4 * tw * width, width),
     )  # fmt: skip
 

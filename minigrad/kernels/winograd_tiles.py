@@ -6,7 +6,7 @@ Numba code that the kernels of `winograd` are put together from; `p` is their `T
 from __future__ import annotations
 
 from minigrad.kernels.jit import helper
-from minigrad.kernels.panels import read_strip, write_strip
+from minigrad.kernels.panels import read_rows, read_strip, write_strip
 from minigrad.kernels.winograd_simd import (
     tile_cotangent,
     tile_filter,
@@ -79,15 +79,9 @@ def input_tiles(x, block, first, last, p, table, v, v_at, strip):
     while row < last:
         n, i0 = row // p.th, row % p.th
         i1 = min(p.th, i0 + last - row)
-        low, rows = 4 * i0 - p.pad_h, 4 * (i1 - i0) + 2
-        r0, r1 = min(max(low, 0), p.h), max(min(low + rows, p.h), 0)
-        r1 = max(r0, r1)
-        above = min(max(r0 - low, 0), rows)
-        strip[: above * p.pitch] = 0
-        strip[(above + r1 - r0) * p.pitch : rows * p.pitch] = 0
-        plane = (n * p.c + block * width) * p.h * p.w + r0 * p.w
-        read_strip(x, plane, p.h * p.w, min(width, p.c - block * width), (r1 - r0) * p.w, table,
-                    strip, above * p.pitch + p.pad_w * width, width)  # fmt: skip
+        plane = (n * p.c + block * width) * p.h * p.w
+        read_rows(x, plane, p.h * p.w, min(width, p.c - block * width), 4 * i0 - p.pad_h,
+                  4 * (i1 - i0) + 2, p.h, p.w, table, strip, 0, p.pitch, width)  # fmt: skip
         for i in range(i1 - i0):
             for j in range(p.tw):
                 at = 4 * i * p.pitch + 4 * j * width
@@ -126,11 +120,9 @@ def cotangent_tiles(g, block, first, last, p, table, v, v_at, strip):
     while row < last:
         n, i0 = row // p.th, row % p.th
         i1 = min(p.th, i0 + last - row)
-        r1 = min(4 * i1, p.oh)
-        plane = (n * p.k + block * width) * p.oh * p.ow + 4 * i0 * p.ow
-        strip[(r1 - 4 * i0) * pitch : 4 * (i1 - i0) * pitch] = 0
-        read_strip(g, plane, p.oh * p.ow, min(width, p.k - block * width), (r1 - 4 * i0) * p.ow,
-                    table, strip, 0, width)  # fmt: skip
+        plane = (n * p.k + block * width) * p.oh * p.ow
+        read_rows(g, plane, p.oh * p.ow, min(width, p.k - block * width), 4 * i0, 4 * (i1 - i0),
+                  p.oh, p.ow, table, strip, 0, pitch, width)  # fmt: skip
         for i in range(i1 - i0):
             for j in range(p.tw):
                 at = 4 * i * pitch + 4 * j * width

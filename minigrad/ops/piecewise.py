@@ -85,7 +85,6 @@ passing.gradient("input", lambda g: None)
 
 
 SMALL = 2048  # elements up to which copying and zeroing beats the call of a kernel
-_ZERO = {np.dtype(d): np.zeros((), d) for d in ("f2", "f4", "f8")}  # as arrays: 0.3 us less a call
 
 
 @op(promote="arithmetic")
@@ -96,7 +95,7 @@ def relu_grad(grad: Array, y: Array) -> Array:
     if grad.size > SMALL:
         return kernels.passing(grad, y, 0.0, INF)
     out = grad.copy()
-    out[y <= _ZERO[y.dtype]] = 0
+    out[y <= kernels.ZERO[y.dtype]] = 0
     return out
 
 
@@ -108,8 +107,6 @@ relu_grad.gradient("y", lambda g: None)
 @op(method="relu", inplace="relu_", promote="arithmetic")
 def relu(input: Array) -> Array:
     """max(x, 0). Its gradient needs, and keeps, the output alone."""
-    if input.size <= kernels.SMALL:
-        return np.maximum(input, _ZERO.get(input.dtype, 0))
     return kernels.relu(input)
 
 
