@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-__all__ = ["in_turn"]
+__all__ = ["in_turn", "rounds_in_turn"]
 
 ENOUGH = 0.004  # seconds that one sample takes at least, so that the clock's grain does not matter
 QUIET = 0.15  # share of the machine that others may use: OpenMP's barriers wait for a lost core
@@ -22,7 +22,19 @@ def in_turn(
     enough: float = ENOUGH,
     settle: bool = False,
 ) -> dict[str, float]:
-    """Median seconds of a call of each, taken in turn so that all see the same machine.
+    """Median seconds of a call of each, in rounds as `rounds_in_turn` takes them."""
+    rounds = rounds_in_turn(contestants, repeats, budget, enough, settle)
+    return {name: statistics.median([r[name] for r in rounds]) for name in contestants}
+
+
+def rounds_in_turn(
+    contestants: dict[str, Callable[[], Any]],
+    repeats: int = 15,
+    budget: float = 4.0,
+    enough: float = ENOUGH,
+    settle: bool = False,
+) -> list[dict[str, float]]:
+    """Seconds of a call of each, round by round, in turn so that all see the same machine.
 
     The first call of each, which may compile, is not counted. Stops after `budget` seconds per
     contestant, but not before three rounds. Rounds in which other processes used the machine are
@@ -50,15 +62,14 @@ def in_turn(
         rounds.append((share, samples))
         quiet += share < QUIET
     rounds.sort(key=lambda r: r[0])
-    kept = [samples for _, samples in rounds[: max(quiet, 3)]]
-    return {name: statistics.median([s[name] for s in kept]) for name in contestants}
+    return [samples for _, samples in rounds[: max(quiet, 3)]]
 
 
 def _sample(call: Callable[[], Any], n: int, settle: bool) -> float:
     """Seconds per call, in the state that a call before it leaves."""
     if settle:
         _settle()
-        call()
+    call()  # else the first of a round would pay for what was done between rounds
     start = time.perf_counter()
     for _ in range(n):
         call()
