@@ -14,9 +14,8 @@ from typing import Any
 
 from .results import COMPILED, GOALS, OURS, PYTORCH, UNITS, Result, geometric_mean, load
 
-__all__ = ["main", "markdown"]
+__all__ = ["main", "markdown", "replace_between"]
 
-BEGIN, END = "<!-- results -->\n", "<!-- end of results -->"
 Cases = dict[tuple[str, str], Result]
 Kept = tuple[list[dict[str, Any]], Cases]  # runs, cases
 
@@ -35,12 +34,20 @@ def main(arguments: Sequence[str]) -> None:
     if args.into is None:
         print(text)
         return
-    page = args.into.read_text(encoding="utf-8")
-    head, begin, rest = page.partition(BEGIN)
-    _, end, tail = rest.partition(END)
+    try:
+        replace_between(args.into, "results", text)
+    except ValueError as error:
+        parser.error(str(error))
+
+
+def replace_between(path: Path, name: str, text: str) -> None:
+    """Put text between the lines `<!-- name -->` and `<!-- end of name -->` of a file."""
+    mark, end_mark = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
+    head, begin, rest = path.read_text(encoding="utf-8").partition(mark)
+    _, end, tail = rest.partition(end_mark)
     if not begin or not end:
-        parser.error(f"{args.into} has no lines {BEGIN.strip()} and {END}")
-    args.into.write_text(f"{head}{begin}\n{text}\n\n{end}{tail}", encoding="utf-8")
+        raise ValueError(f"{path} has no lines {mark.strip()} and {end_mark}")
+    path.write_text(f"{head}{begin}\n{text}\n\n{end}{tail}", encoding="utf-8")
 
 
 def markdown(now: Kept, before: Kept | None = None) -> str:

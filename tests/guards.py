@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from minigrad.kernels import threads
+
 GUARD = 12345.0
 
 
@@ -17,7 +19,7 @@ GUARD = 12345.0
 def guarded(module: ModuleType, *names: str) -> Iterator[list[np.ndarray]]:
     """Let functions of a module that make arrays surround them, and fill them with NaN.
 
-    At the end nothing may have been written past them. What was not written at all shows as NaN.
+    So is the work space of kernels. At the end nothing may have been written past them. What was not written at all shows as NaN.
     """
     made: list[np.ndarray] = []
 
@@ -28,6 +30,7 @@ def guarded(module: ModuleType, *names: str) -> Iterator[list[np.ndarray]]:
         return whole[64:-64].reshape(shape)
 
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(threads, "scratch", surrounded)
         for name in names:
             patch.setattr(module, name, surrounded)
         yield made

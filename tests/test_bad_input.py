@@ -300,7 +300,7 @@ def test_an_interrupt_just_after_a_lock_is_taken_does_not_hang() -> None:
         begun.set()
         go.wait(10)
 
-    job = threads._Job(chunk, 2, 2, least=1, spins=False)
+    job = threads._Job(chunk, 2, 2, least=1)
     job.idle = Interrupted(job.idle)  # type: ignore[assignment]
     worker = threads.threading.Thread(target=job.help)
     worker.start()

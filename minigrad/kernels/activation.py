@@ -7,7 +7,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from minigrad.kernels.jit import dense, kernel, parallel, use_jit
+from minigrad.kernels.jit import dense, kernel, use_jit
+from minigrad.kernels.team import share
 
 Array = NDArray[np.floating]
 
@@ -43,22 +44,23 @@ def passing(
     real = g.dtype.type
     bounds = real(low), real(high), real(inside), real(outside)
     flat = g.reshape(-1), x.reshape(-1), out.reshape(-1)
-    parallel(lambda a, z: _passing(a, z, *flat, *bounds), -(-g.size // CHUNK), 0.3 * g.size)
+    _passing.run(-(-g.size // CHUNK), 0.3 * g.size, *flat, *bounds)
     return out
 
 
 @kernel
-def _passing(start, stop, g, x, out, low, high, inside, outside):
+def _passing(team, chunks, g, x, out, low, high, inside, outside):
     # Slices, so that the index starts at 0 and the loops have neither a sign check nor a branch.
-    part = slice(start * CHUNK, min(stop * CHUNK, len(g)))
-    g, x, out = g[part], x[part], out[part]
-    if inside == 1 and outside == 0:
-        for i in range(len(g)):
-            out[i] = outside if (x[i] <= low) | (x[i] >= high) else g[i]
-        return
-    for i in range(len(g)):
-        factor = outside if (x[i] <= low) | (x[i] >= high) else inside
-        out[i] = g[i] * factor if factor != 0 else factor
+    for chunk in share(team, chunks):
+        part = slice(chunk * CHUNK, min((chunk + 1) * CHUNK, len(g)))
+        gs, xs, to = g[part], x[part], out[part]
+        if inside == 1 and outside == 0:
+            for i in range(len(gs)):
+                to[i] = outside if (xs[i] <= low) | (xs[i] >= high) else gs[i]
+        else:
+            for i in range(len(gs)):
+                factor = outside if (xs[i] <= low) | (xs[i] >= high) else inside
+                to[i] = gs[i] * factor if factor != 0 else factor
 
 
 def passing_reference(

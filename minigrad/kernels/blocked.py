@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from minigrad.kernels.blocked_plan import Blocking, Plan, forward_blocking, input_grad_blocking
 from minigrad.kernels.conv_plan import out_hw
-from minigrad.kernels.jit import dense, helper, kernel, parallel, scratch
+from minigrad.kernels.jit import dense, helper, kernel
 from minigrad.kernels.panels import (
     add_parts,
     panel_row,
@@ -27,6 +27,7 @@ from minigrad.kernels.panels import (
     read_strip,
     write_strip,
 )
+from minigrad.kernels.team import mine, share
 
 Pair = tuple[int, int]
 Array = NDArray[np.float32]
@@ -73,15 +74,10 @@ def blocked_weight_grad(
     gw = empty((k, c // groups, *kernel_hw), x.dtype)
     flat_x, flat_g, flat_gw = dense(x).reshape(-1), dense(g).reshape(-1), gw.reshape(-1)
     tables = plan.table, plan.places, plan.read_table, plan.write_table
-
-    def products(start: int, stop: int) -> None:
-        blocked_sums(start, stop, flat_x, flat_g, sums, *tables, p, scratch(plan.scratch, F32))
-
-    def weights(start: int, stop: int) -> None:
-        blocked_filter_grads(start, stop, sums, flat_gw, p)
-
-    parallel(products, p.parts, plan.work)
-    parallel(weights, groups * p.filter_blocks, 2.0 * sums.size)
+    blocked_sums.run(
+        p.parts, plan.work, flat_x, flat_g, sums, *tables, p, scratch=(plan.scratch, F32)
+    )
+    blocked_filter_grads.run(groups * p.filter_blocks, 2.0 * sums.size, sums, flat_gw, p)
     return gw
 
 
@@ -93,30 +89,25 @@ def _run(plan: Plan, x: Array, w: Array, b: Array | None, turned: bool) -> Array
     if b is not None:
         bias[:, : p.k] = b.reshape(p.groups, p.k)
     flat_x, flat_w, flat_y = dense(x).reshape(-1), dense(w).reshape(-1), y.reshape(-1)
-
-    def filters(start: int, stop: int) -> None:
-        blocked_filters(start, stop, flat_w, turned, plan.phases, plan.tap_index, u, p)
-
-    def products(start: int, stop: int) -> None:
-        blocked_products(
-            start, stop, flat_x, u, bias, flat_y, plan.phases, plan.table, plan.read_table,
-            plan.write_table, p, scratch(plan.scratch, F32),
-        )  # fmt: skip
-
-    parallel(filters, p.groups * p.filter_blocks, 4.0 * u.size)
-    parallel(products, plan.chunks, plan.work)
+    blocked_filters.run(
+        p.groups * p.filter_blocks, 4.0 * u.size, flat_w, turned, plan.phases, plan.tap_index, u, p
+    )
+    blocked_products.run(
+        plan.chunks, plan.work, flat_x, u, bias, flat_y, plan.phases, plan.table, plan.read_table,
+        plan.write_table, p, scratch=(plan.scratch, F32),
+    )  # fmt: skip
     return y
 
 
 @kernel
-def blocked_filters(start, stop, w, turned, phases, tap_index, u, p: Blocking):
-    """U [group][phase][block of filters][tap][channel][L], blocks start..stop of all groups."""
+def blocked_filters(team, chunks, w, turned, phases, tap_index, u, p: Blocking):
+    """U [group][phase][block of filters][tap][channel][L]; a chunk is a block of a group."""
     width = p.width
     # The filter of output k and input c begins at w[k·k_stride + c·c_stride].
     k_stride, c_stride = (p.taps, p.k * p.taps) if turned else (p.c * p.taps, p.taps)
     inner = p.channel_blocks * p.depth
     size = p.filter_blocks * len(tap_index) * inner * width
-    for at in range(start, stop):
+    for at in share(team, chunks):
         group, block = at // p.filter_blocks, at % p.filter_blocks
         many = min(width, p.k - block * width)
         source = group * p.k * p.c * p.taps + block * width * k_stride
@@ -146,16 +137,17 @@ def _read_sources(x, image, row0, here, p, table, strip):
 
 @kernel
 def blocked_products(
-    start, stop, x, u, bias, y, phases, table, read_table, write_table, p: Blocking, work
+    team, chunks, x, u, bias, y, phases, table, read_table, write_table, p: Blocking, work
 ):
-    """Chunks start..stop of a correlation; a chunk is p.block grid rows of a group of an image."""
+    """A correlation; a chunk is p.block grid rows of a group of an image."""
     width, inner = p.width, p.channel_blocks * p.depth
+    work = mine(team, work)
     strip = work[: p.channel_blocks * p.plane]
     m = work[p.channel_blocks * p.plane :]
     m_block = p.block * p.out_h * p.out_pitch
     size = p.filter_blocks * (len(table) // p.channel_blocks) * inner * width
     strip[:] = 0
-    for chunk in range(start, stop):
+    for chunk in share(team, chunks):
         image, row0 = chunk // p.strips, chunk % p.strips * p.block
         group, here = image % p.groups, min(p.block, p.rows - row0)
         _read_sources(x, image, row0, here, p, read_table, strip)
@@ -183,16 +175,17 @@ def blocked_products(
 
 @kernel
 def blocked_sums(
-    start, stop, x, g, sums, table, places, read_table, write_table, p: Blocking, work
+    team, chunks, x, g, sums, table, places, read_table, write_table, p: Blocking, work
 ):
-    """Partial sums start..stop of a filter gradient, each over some rows of outputs."""
+    """Partial sums of a filter gradient, each over some rows of outputs: a chunk."""
     width = p.width
+    work = mine(team, work)
     strip = work[: p.channel_blocks * p.plane]
     m = work[p.channel_blocks * p.plane :]
     m_block = p.block * p.out_pitch
     items = len(x) // (p.groups * p.c * p.h * p.w) * p.strips
     strip[:] = 0
-    for part in range(start, stop):
+    for part in share(team, chunks):
         begin, end = part * items // p.parts, (part + 1) * items // p.parts
         for group in range(p.groups):
             for item in range(begin, end):
@@ -221,11 +214,11 @@ def blocked_sums(
 
 
 @kernel
-def blocked_filter_grads(start, stop, sums, gw, p: Blocking):
-    """gw from the partial sums of blocks start..stop of filters; sums[0] is overwritten."""
+def blocked_filter_grads(team, chunks, sums, gw, p: Blocking):
+    """gw from the partial sums, which overwrites sums[0]; a chunk is a block of filters."""
     width = p.width
     size = p.sums * width
-    for at in range(start, stop):
+    for at in share(team, chunks):
         group, block = at // p.filter_blocks, at % p.filter_blocks
         add_parts(sums, at * size, size)
         total = sums[0, at * size : (at + 1) * size]

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minigrad.kernels.conv_plan import Plan, forward_plan, input_grad_plan, weight_grad_plan
-from minigrad.kernels.jit import dense, helper, kernel, parallel, scratch
+from minigrad.kernels.jit import dense, helper, kernel
+from minigrad.kernels.team import mine, share
 from minigrad.kernels.tiles import DOT_TAPS, dot_tiles, product_tiles
 
 Pair = tuple[int, int]
@@ -77,12 +78,10 @@ def correlate_weight_grad(
     )
     parts = np.zeros((plan.parts, f, plan.k_padded), g.dtype)
     x3, g3 = dense(x).reshape(n * c, *hw), dense(g).reshape(n * f, *out)
-
-    def body(start: int, stop: int) -> None:
-        work = scratch(plan.scratch, g.dtype)
-        conv_weight_grad(start, stop, x3, g3, parts, plan.taps, plan.source, plan.geometry, work)
-
-    parallel(body, plan.chunks, plan.work)
+    conv_weight_grad.run(
+        plan.chunks, plan.work, x3, g3, parts, plan.taps, plan.source, plan.geometry,
+        scratch=(plan.scratch, g.dtype),
+    )  # fmt: skip
     total = parts[0] if plan.parts == 1 else parts.sum(axis=0)
     return np.ascontiguousarray(total[:, : plan.k]).reshape(f, c // groups, *kernel_hw)
 
@@ -90,15 +89,10 @@ def correlate_weight_grad(
 def _run(plan: Plan, src: Array, a: Array, b: Array | None, out: Array) -> Array:
     src3, out3 = _images(src), _images(out)
     bias = np.empty(0, out.dtype) if b is None else dense(b)
-
-    def body(start: int, stop: int) -> None:
-        work = scratch(plan.scratch, out.dtype)
-        conv_products(
-            start, stop, src3, a, bias, out3, plan.taps, plan.source, plan.target, plan.geometry,
-            work,
-        )  # fmt: skip
-
-    parallel(body, plan.chunks, plan.work)
+    conv_products.run(
+        plan.chunks, plan.work, src3, a, bias, out3, plan.taps, plan.source, plan.target,
+        plan.geometry, scratch=(plan.scratch, out.dtype),
+    )  # fmt: skip
     return out
 
 
@@ -145,8 +139,8 @@ def _pack(
 
 
 @kernel
-def conv_products(start, stop, src, a, bias, out, taps, source, target, geometry, work):
-    """Chunks start..stop of a correlation; a chunk is one strip of one image, all channels."""
+def conv_products(team, chunks, src, a, bias, out, taps, source, target, geometry, work):
+    """A correlation; a chunk is one strip of one image, all channels."""
     (groups, channels, m, ssh, ssw, osh, osw, strip, rows, cols, strips,
      pitch, height, plane, run, tile, limit, planes) = (
         geometry[0], geometry[1], geometry[2], geometry[3], geometry[4], geometry[5], geometry[6],
@@ -155,7 +149,8 @@ def conv_products(start, stop, src, a, bias, out, taps, source, target, geometry
     )  # fmt: skip
     oh, ow = out.shape[1], out.shape[2]
     panels = (m + limit - 1) // limit
-    for chunk in range(start, stop):
+    work = mine(team, work)
+    for chunk in share(team, chunks):
         n, row0 = chunk // strips, chunk % strips * strip
         here = min(strip, rows - row0)
         for group in range(groups):
@@ -191,8 +186,8 @@ def conv_products(start, stop, src, a, bias, out, taps, source, target, geometry
 
 
 @kernel
-def conv_weight_grad(start, stop, x, g, out, taps, source, geometry, work):
-    """Chunks start..stop of a weight gradient; a chunk is one partial sum of some filters."""
+def conv_weight_grad(team, chunks, x, g, out, taps, source, geometry, work):
+    """A weight gradient; a chunk is one partial sum of some filters."""
     (groups, channels, m, ssh, ssw, strip, rows, cols, strips, pitch, height, plane, run, items,
      block, parts, splits, padded, limit, planes) = (
         geometry[0], geometry[1], geometry[2], geometry[3], geometry[4], geometry[5], geometry[6],
@@ -201,7 +196,8 @@ def conv_weight_grad(start, stop, x, g, out, taps, source, geometry, work):
         geometry[19],
     )  # fmt: skip
     flat = out.reshape(-1)
-    for chunk in range(start, stop):
+    work = mine(team, work)
+    for chunk in share(team, chunks):
         part, split = chunk // splits, chunk % splits
         f0, f1 = split * m // splits, (split + 1) * m // splits
         panels = (f1 - f0 + limit - 1) // limit

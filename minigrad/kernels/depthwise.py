@@ -25,8 +25,9 @@ from minigrad.kernels.depthwise_simd import (
     tap_sums,
     weave_rows,
 )
-from minigrad.kernels.jit import dense, helper, kernel, parallel, scratch
+from minigrad.kernels.jit import dense, helper, kernel
 from minigrad.kernels.simd import lanes
+from minigrad.kernels.team import mine, share
 
 Pair = tuple[int, int]
 Array = NDArray[np.floating]
@@ -38,7 +39,7 @@ __all__ = ["depthwise", "depthwise_input_grad", "depthwise_weight_grad"]
 # Bytes of scratch, which should stay in L1 or near it. Planes of 112x112, stride 2: 12 KB take 1.2
 # times as long, 24 KB 1.1, 128 KB as long; planes of 56x56 lose 10 % by 128 KB.
 STRIP_BYTES = 48 * 1024
-CHUNKS = 16  # that a layer is cut into, where it can be; 32 cost 8 % on two threads
+CHUNKS = 16  # that a filter gradient is cut into, where it can be
 
 
 def depthwise(
@@ -72,21 +73,15 @@ def depthwise_weight_grad(
     out = g.shape[2:]  # with output_padding of a transposed convolution, fewer than would fit
     plan = _forward_plan(n, c, tuple(hw), out, kernel_hw, stride, padding, dilation, x.dtype)
     p = plan.sizes
-    if not plan.chunks:
+    if not plan.items:
         return np.zeros((c, 1, *kernel_hw), x.dtype)
     parts = max(1, min(n * p.strips, CHUNKS // c))
-    block = -(-c * parts // CHUNKS)
     sums = empty((parts, c, k), x.dtype)
     flat_x, flat_g, flat_sums = dense(x).reshape(-1), dense(g).reshape(-1), sums.reshape(-1)
-    size = plan.scratch + k * lanes(x.dtype)
-
-    def body(start: int, stop: int) -> None:
-        depthwise_sums(
-            start * block, min(stop * block, c * parts), flat_x, flat_g, flat_sums, plan.stacks,
-            plan.reads, plan.target, p, n, c, parts, lanes(x.dtype), scratch(size, x.dtype),
-        )  # fmt: skip
-
-    parallel(body, -(-c * parts // block), plan.work)
+    depthwise_sums.run(
+        c * parts, plan.work, flat_x, flat_g, flat_sums, plan.stacks, plan.reads, plan.target, p,
+        n, c, parts, lanes(x.dtype), scratch=(plan.scratch + k * lanes(x.dtype), x.dtype),
+    )  # fmt: skip
     total = sums[0] if parts == 1 else sums.sum(axis=0)
     gw = np.empty_like(total)
     gw[:, plan.order] = total
@@ -97,14 +92,10 @@ def _run(plan: Plan, x: Array, w: Array, b: Array | None, y: Array) -> Array:
     weights = w.reshape(len(w), w.shape[2] * w.shape[3])[:, plan.order].reshape(-1)
     bias = np.zeros(x.shape[1], x.dtype) if b is None else dense(b)
     flat_x, flat_y = dense(x).reshape(-1), y.reshape(-1)
-
-    def body(start: int, stop: int) -> None:
-        depthwise_products(
-            start * plan.block, min(stop * plan.block, plan.items), flat_x, weights, bias, flat_y,
-            plan.stacks, plan.reads, plan.target, plan.sizes, scratch(plan.scratch, x.dtype),
-        )  # fmt: skip
-
-    parallel(body, plan.chunks, plan.work)
+    depthwise_products.run(
+        plan.items, plan.work, flat_x, weights, bias, flat_y, plan.stacks, plan.reads, plan.target,
+        plan.sizes, scratch=(plan.scratch, x.dtype),
+    )  # fmt: skip
     return y
 
 
@@ -139,9 +130,7 @@ class Plan:
     target: Ints  # (row, column of phases, 5): first stack, stacks of 3, 2, 1 taps, first weight
     stacks: Ints  # shift of the first tap of every stack, output phase after output phase
     order: Ints  # the taps of the window, stack after stack
-    items: int  # strips of planes
-    block: int  # items in a chunk
-    chunks: int
+    items: int  # strips of planes, the chunks
     work: float
     scratch: int
 
@@ -198,7 +187,6 @@ def _plan(
     tall = up(strip, ROWS) + row_shift
     plane, run = (tall + 1) * pitch + width, up(strip, ROWS) * run_pitch
     items = planes * strips if min(rows, cols) > 0 else 0
-    block = max(1, -(-items // CHUNKS))
     # The first pixel of a row begins a vector: half the cost of writing the row.
     leads = [p * plane + min(0, col // stride[1]) % width for p, (_, col) in enumerate(source)]
     shift = lambda tap: leads[tap[1]] + tap[2] * pitch + tap[3]  # noqa: E731
@@ -219,8 +207,6 @@ def _plan(
         stacks=np.array(stacks, np.int64),
         order=np.array(order, np.int64),
         items=items,
-        block=block,
-        chunks=-(-items // block),
         work=planes * rows * cols * (2 + len(every) / 4),  # copies; taps by the vector
         scratch=len(source) * plane + len(met) * run,
     )
@@ -296,11 +282,12 @@ def _write_strip(work, row, row0, here, y, first, steps, p: Sizes):
 
 
 @kernel
-def depthwise_products(start, stop, x, w, bias, y, stacks, reads, target, p: Sizes, work):
-    """Strips start..stop of all planes."""
+def depthwise_products(team, chunks, x, w, bias, y, stacks, reads, target, p: Sizes, work):
+    """Results; a chunk is a strip of a plane."""
+    work = mine(team, work)
     work[:] = 0
     steps = target.shape[1]
-    for item in range(start, stop):
+    for item in share(team, chunks):
         image, row0 = item // p.strips, item % p.strips * p.strip
         here = min(p.strip, p.rows - row0)
         c = image % len(bias)
@@ -316,13 +303,14 @@ def depthwise_products(start, stop, x, w, bias, y, stacks, reads, target, p: Siz
 
 @kernel
 def depthwise_sums(
-    start, stop, x, g, sums, stacks, reads, target, p: Sizes, n, channels, parts, width, work
+    team, chunks, x, g, sums, stacks, reads, target, p: Sizes, n, channels, parts, width, work
 ):
-    """Sums start..stop, part after part, of channels: sums[part, c, tap] over some strips."""
+    """sums[part, c, tap] over some strips; a chunk is a part's sums of a channel."""
+    work = mine(team, work)
     work[:] = 0
     threes, twos = target[0, 0, 1], target[0, 0, 2]
     dots = work[p.outs + p.run :]
-    for to in range(start, stop):
+    for to in share(team, chunks):
         part, c = to // channels, to % channels
         dots[:] = 0
         for item in range(part * n * p.strips // parts, (part + 1) * n * p.strips // parts):

@@ -55,9 +55,9 @@ def jit_enabled() -> bool:
     keep_freed()
     if os.environ.get("MINIGRAD_JIT", "1") == "0" or not _numba_works():
         return False
-    from minigrad.kernels.spin import spin
+    from minigrad.kernels.team import serve
 
-    threads.spin = spin
+    threads.serve = serve
     return True
 
 
@@ -93,11 +93,39 @@ class Kernel:
     def __call__(self, *args: Any) -> Any:
         return (self._dispatcher or self.dispatcher)(*args)
 
+    def run(
+        self, chunks: int, work: float, *args: Any, scratch: tuple[int, np.dtype] | None = None
+    ) -> None:
+        """Call a kernel (team, chunks, *args) on all threads, which share the chunks (`team`).
+
+        In the caller alone if `work` (elementary operations in all) is small, if there is one
+        chunk, or if the threads are in use by another. With `scratch`, elements and their dtype,
+        a work space (threads, size) follows the arguments.
+        """
+        if chunks <= 0:
+            return
+        pool = threads.gather(chunks, work)
+        try:
+            if scratch is not None:
+                (size, dtype), many = scratch, 1
+                if pool is not None:
+                    size, many = -(-size // 16) * 16, pool.threads  # rows begin lines of cache
+                args += (threads.scratch(many * size, dtype).reshape(many, size),)
+            if pool is None:
+                self(0, chunks, *args)
+            else:
+                pool.wake()
+                self(pool.team, chunks, *args)
+        finally:
+            if pool is not None:
+                pool.busy.release()
+
     @property
     def dispatcher(self) -> Any:
         """The Numba dispatcher."""
         with _building:
             if self._dispatcher is None:
+                jit_enabled()
                 import numba
 
                 policy = numba.njit(

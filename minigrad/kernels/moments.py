@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from minigrad.kernels.jit import helper, kernel
+from minigrad.kernels.team import share
 
 __all__ = ["channel_affine", "channel_grad", "channel_norm", "row_grad", "row_norm"]
 
@@ -23,10 +24,10 @@ def _affine(src, m, s, b, floor, dst):
 
 
 @kernel
-def channel_norm(start, stop, x, eps, weight, shift, floor, y, mean, var, rstd):
-    """Statistics of channels start..stop of x (N, C, L), two passes, and y normalised by them."""
+def channel_norm(team, chunks, x, eps, weight, shift, floor, y, mean, var, rstd):
+    """Statistics of the channels of x (N, C, L), two passes, and y normalised by them."""
     m = max(x.shape[0] * x.shape[2], 1)
-    for c in range(start, stop):
+    for c in share(team, chunks):
         total = 0.0
         for n in range(x.shape[0]):
             line = x[n, c]
@@ -47,24 +48,24 @@ def channel_norm(start, stop, x, eps, weight, shift, floor, y, mean, var, rstd):
 
 
 @kernel
-def channel_affine(start, stop, x, mean, scale, shift, floor, y):
-    """y = (x − mean)·scale + shift, planes start..stop of x (N·C, L)."""
+def channel_affine(team, chunks, x, mean, scale, shift, floor, y):
+    """y = (x − mean)·scale + shift, planes of x (N·C, L)."""
     channels = len(mean)
-    for p in range(start, stop):
+    for p in share(team, chunks):
         c = p % channels
         _affine(x[p], mean[c], scale[c], shift[c], floor, y[p])
 
 
 @kernel
-def channel_grad(start, stop, g, x, mean, rstd, scale, shift, floor, gx, gw, gb):
-    """Gradients of a batch-normalised channel, channels start..stop.
+def channel_grad(team, chunks, g, x, mean, rstd, scale, shift, floor, gx, gw, gb):
+    """Gradients of batch-normalised channels.
 
     Where `_affine` gave 0 for a relu, g does not count: the same expression is compared again,
     which costs less than reading its result would.
     """
     count = max(x.shape[0] * x.shape[2], 1)
     zero = x.dtype.type(0)
-    for c in range(start, stop):
+    for c in share(team, chunks):
         m, r, s, t = mean[c], rstd[c], scale[c], shift[c]
         along, across = 0.0, 0.0
         for n in range(x.shape[0]):
@@ -87,10 +88,10 @@ def channel_grad(start, stop, g, x, mean, rstd, scale, shift, floor, gx, gw, gb)
 
 
 @kernel
-def row_norm(start, stop, x, eps, y, mean, rstd):
-    """y = (x − mean)·rstd for rows start..stop of x (R, L)."""
+def row_norm(team, chunks, x, eps, y, mean, rstd):
+    """y = (x − mean)·rstd for the rows of x (R, L)."""
     length = max(x.shape[1], 1)
-    for i in range(start, stop):
+    for i in share(team, chunks):
         src, dst = x[i], y[i]
         total = 0.0
         for k in range(len(src)):
@@ -108,10 +109,10 @@ def row_norm(start, stop, x, eps, y, mean, rstd):
 
 
 @kernel
-def row_grad(start, stop, g, x, mean, rstd, gx):
-    """Gradient of `row_norm`, rows start..stop."""
+def row_grad(team, chunks, g, x, mean, rstd, gx):
+    """Gradient of `row_norm`."""
     length = max(x.shape[1], 1)
-    for i in range(start, stop):
+    for i in share(team, chunks):
         gs, xs, out = g[i], x[i], gx[i]
         m, r = mean[i], rstd[i]
         along, across = 0.0, 0.0

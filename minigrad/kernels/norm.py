@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minigrad.kernels import moments
-from minigrad.kernels.jit import dense, parallel, use_jit
+from minigrad.kernels.jit import dense, use_jit
 
 Array = NDArray[np.floating]
 
@@ -48,7 +48,7 @@ def batch_norm(
     shift = np.zeros_like(mean) if b is None else dense(b)
     how = _ncl(x), float(eps), weight, shift, _floor(x.dtype, relu)
     out = _ncl(y), mean, var, rstd
-    parallel(lambda a, z: moments.channel_norm(a, z, *how, *out), c, _work(x))
+    moments.channel_norm.run(c, _work(x), *how, *out)
     return y, mean, var, rstd
 
 
@@ -64,7 +64,7 @@ def batch_norm_apply(
     how = dense(mean), scale, shift, _floor(x.dtype, relu)
     n, c = x.shape[:2]
     planes, to = x.reshape(n * c, -1), y.reshape(n * c, -1)
-    parallel(lambda a, z: moments.channel_affine(a, z, planes, *how, to), n * c, 0.3 * x.size)
+    moments.channel_affine.run(n * c, 0.3 * x.size, planes, *how, to)
     return y
 
 
@@ -88,7 +88,7 @@ def batch_norm_grad(
     shift = np.zeros_like(scale) if b is None else dense(b)
     how = _ncl(g), _ncl(x), dense(mean), dense(rstd), scale, shift, _floor(x.dtype, relu)
     out = _ncl(gx), gw, gb
-    parallel(lambda a, z: moments.channel_grad(a, z, *how, *out), c, _work(x))
+    moments.channel_grad.run(c, _work(x), *how, *out)
     return gx, gw, gb
 
 
@@ -111,7 +111,7 @@ def row_norm(x: Array, eps: float) -> tuple[Array, Array, Array]:
         return row_norm_reference(x, eps)
     x, y, r = dense(x), np.empty(x.shape, x.dtype), x.shape[0]
     mean, rstd, eps = np.empty(r, x.dtype), np.empty(r, x.dtype), float(eps)
-    parallel(lambda a, z: moments.row_norm(a, z, x, eps, y, mean, rstd), r, 2.0 * x.size)
+    moments.row_norm.run(r, 2.0 * x.size, x, eps, y, mean, rstd)
     return y, mean, rstd
 
 
@@ -121,9 +121,7 @@ def row_norm_grad(g: Array, x: Array, mean: Array, rstd: Array) -> Array:
         return row_norm_grad_reference(g, x, mean, rstd)
     g, x, mean, rstd = dense(g), dense(x), dense(mean), dense(rstd)
     gx = np.empty(x.shape, x.dtype)
-    parallel(
-        lambda a, z: moments.row_grad(a, z, g, x, mean, rstd, gx), x.shape[0], 2.0 * x.size
-    )
+    moments.row_grad.run(x.shape[0], 2.0 * x.size, g, x, mean, rstd, gx)
     return gx
 
 

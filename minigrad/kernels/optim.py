@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minigrad.kernels import updates
-from minigrad.kernels.jit import Kernel, dense, parallel, use_jit
+from minigrad.kernels.jit import Kernel, dense, use_jit
 
 Array = NDArray[np.floating]
 
@@ -167,7 +167,7 @@ def _run(
     flat = [np.empty(0, param.dtype) if a is None else dense(a).reshape(-1) for a in arrays]
     values = np.array(hyper, np.float64)
     blocks = -(-param.size // updates.BLOCK)
-    parallel(lambda a, z: update(a, z, *flat, *flags, values), blocks, 4.0 * param.size)
+    update.run(blocks, 4.0 * param.size, *flat, *flags, values)
 
 
 def _descent(param: Array, grad: Array, weight_decay: float, maximize: bool) -> Array:

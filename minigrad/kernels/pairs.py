@@ -13,26 +13,27 @@ from typing import Any
 
 from minigrad.kernels.jit import intrinsic, kernel
 from minigrad.kernels.simd import Lanes, at, cover, intrinsic_of
+from minigrad.kernels.team import share
 
 __all__ = ["pair_best", "pair_best_grad", "pair_mean", "pair_spread"]
 
 
 @kernel
-def pair_best(start, stop, x, y, tap):
-    """Winner of each window and its tap, 0 to 3, planes start..stop of x; the first of equals.
+def pair_best(team, chunks, x, y, tap):
+    """Winner of each window and its tap, 0 to 3; the first of equals.
 
     A NaN wins, the last of several.
     """
-    for p in range(start, stop):
+    for p in share(team, chunks):
         for i in range(y.shape[1]):
             _best(x[p, 2 * i], x[p, 2 * i + 1], y.shape[2], y[p, i], tap[p, i])
 
 
 @kernel
-def pair_best_grad(start, stop, g, tap, gx):
-    """Adjoint of `pair_best`: every element of planes start..stop of gx is written."""
+def pair_best_grad(team, chunks, g, tap, gx):
+    """Adjoint of `pair_best`: every element of gx is written."""
     oh, ow = g.shape[1], g.shape[2]
-    for p in range(start, stop):
+    for p in share(team, chunks):
         gx[p, 2 * oh :] = 0
         for i in range(oh):
             top, bottom = gx[p, 2 * i], gx[p, 2 * i + 1]
@@ -42,18 +43,18 @@ def pair_best_grad(start, stop, g, tap, gx):
 
 
 @kernel
-def pair_mean(start, stop, x, divisor, y):
-    """Sum of each window over divisor[0], planes start..stop of x."""
-    for p in range(start, stop):
+def pair_mean(team, chunks, x, divisor, y):
+    """Sum of each window over divisor[0]."""
+    for p in share(team, chunks):
         for i in range(y.shape[1]):
             _mean(x[p, 2 * i], x[p, 2 * i + 1], y.shape[2], divisor, y[p, i])
 
 
 @kernel
-def pair_spread(start, stop, g, divisor, gx):
-    """Adjoint of `pair_mean`: every element of planes start..stop of gx is written."""
+def pair_spread(team, chunks, g, divisor, gx):
+    """Adjoint of `pair_mean`: every element of gx is written."""
     oh, ow = g.shape[1], g.shape[2]
-    for p in range(start, stop):
+    for p in share(team, chunks):
         gx[p, 2 * oh :] = 0
         for i in range(oh):
             top, bottom = gx[p, 2 * i], gx[p, 2 * i + 1]

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minigrad.kernels import pairs, windows
-from minigrad.kernels.jit import dense, parallel, use_jit
+from minigrad.kernels.jit import dense, use_jit
 
 Pair = tuple[int, int]
 Array = NDArray[np.floating]
@@ -63,9 +63,9 @@ def max_pool2d(
     how = (kernel, stride, padding, dilation)
     work = 2.0 * y.size * kernel[0] * kernel[1]
     if _in_pairs(how, x.shape[2:], out_hw):
-        parallel(lambda a, z: pairs.pair_best(a, z, x3, y3, tap3), len(x3), 0.25 * work)
+        pairs.pair_best.run(len(x3), 0.25 * work, x3, y3, tap3)
         return y, tap
-    parallel(lambda a, z: windows.window_best(a, z, x3, *how, y3, tap3), len(x3), work)
+    windows.window_best.run(len(x3), work, x3, *how, y3, tap3)
     return y, tap
 
 
@@ -79,10 +79,10 @@ def max_pool2d_input_grad(
     g3, tap3, gx3 = _planes(g), _planes(tap), _planes(gx)
     how = (kernel, stride, padding, dilation)
     if _in_pairs(how, hw, g.shape[2:]):
-        parallel(lambda a, z: pairs.pair_best_grad(a, z, g3, tap3, gx3), len(g3), 0.3 * gx.size)
+        pairs.pair_best_grad.run(len(g3), 0.3 * gx.size, g3, tap3, gx3)
         return gx
     work = 0.3 * gx.size + 3.0 * g.size
-    parallel(lambda a, z: windows.window_best_grad(a, z, g3, tap3, *how, gx3), len(g3), work)
+    windows.window_best_grad.run(len(g3), work, g3, tap3, *how, gx3)
     return gx
 
 
@@ -113,7 +113,7 @@ def adaptive_max_pool2d(x: Array, out_hw: Pair) -> tuple[Array, Index]:
     y, idx = np.empty(shape, x.dtype), np.empty(shape, np.int64)
     x3, y3, idx3 = _planes(x), _planes(y), _planes(idx)
     work = 2.0 * len(x3) * _elements(rows) * _elements(cols)
-    parallel(lambda a, z: windows.window_max(a, z, x3, rows, cols, y3, idx3), len(x3), work)
+    windows.window_max.run(len(x3), work, x3, rows, cols, y3, idx3)
     return y, idx
 
 
@@ -123,7 +123,7 @@ def gather_plane(x: Array, idx: Index) -> Array:
         return gather_plane_reference(x, idx)
     y = np.empty(idx.shape, x.dtype)
     x2, idx2, y2 = _flat(x), _flat(idx), _flat(y)
-    parallel(lambda a, z: windows.gather(a, z, x2, idx2, y2), len(y2), y.size)
+    windows.gather.run(len(y2), y.size, x2, idx2, y2)
     return y
 
 
@@ -133,7 +133,7 @@ def scatter_plane(g: Array, idx: Index, hw: Pair) -> Array:
         return scatter_plane_reference(g, idx, hw)
     gx = np.empty((*g.shape[:2], *hw), g.dtype)
     g2, idx2, gx2 = _flat(g), _flat(idx), _flat(gx)
-    parallel(lambda a, z: windows.scatter(a, z, g2, idx2, gx2), len(g2), gx.size + g.size)
+    windows.scatter.run(len(g2), gx.size + g.size, g2, idx2, gx2)
     return gx
 
 
@@ -190,10 +190,10 @@ def _window_mean(x: Array, t: Tables) -> Array:
     x3, y3, how = _planes(x), _planes(y), (t.rows, t.cols, t.sliding, t.over(x.dtype))
     if t.in_pairs:
         over = t.over(x.dtype).reshape(-1)
-        parallel(lambda a, z: pairs.pair_mean(a, z, x3, over, y3), len(x3), 2.0 * y.size)
+        pairs.pair_mean.run(len(x3), 2.0 * y.size, x3, over, y3)
         return y
     work = 0.5 * len(x3) * _elements(t.rows) * x.shape[3] + 6.0 * y.size
-    parallel(lambda a, z: windows.window_mean(a, z, x3, *how, y3), len(x3), work)
+    windows.window_mean.run(len(x3), work, x3, *how, y3)
     return y
 
 
@@ -204,10 +204,10 @@ def _window_spread(g: Array, hw: Pair, t: Tables) -> Array:
     g3, gx3, how = _planes(g), _planes(gx), (t.rows, t.cols, t.over(g.dtype))
     if t.in_pairs:
         over = t.over(g.dtype).reshape(-1)
-        parallel(lambda a, z: pairs.pair_spread(a, z, g3, over, gx3), len(g3), 2.0 * g.size)
+        pairs.pair_spread.run(len(g3), 2.0 * g.size, g3, over, gx3)
         return gx
     work = 0.3 * gx.size + 2.0 * len(g3) * g.shape[2] * _elements(t.cols)
-    parallel(lambda a, z: windows.window_spread(a, z, g3, *how, gx3), len(g3), work)
+    windows.window_spread.run(len(g3), work, g3, *how, gx3)
     return gx
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from minigrad.kernels.exponential import exp32, exp64
 from minigrad.kernels.jit import Kernel, helper, kernel
+from minigrad.kernels.team import share
 
 __all__ = ["by_dtype"]
 
@@ -40,10 +41,10 @@ def _rows(exp: Kernel) -> SimpleNamespace:
     """The loops over one dtype."""
 
     @kernel
-    def softmax(start, stop, x, log, y):
-        """y = the softmax of rows start..stop of x, or its logarithm."""
+    def softmax(team, chunks, x, log, y):
+        """y = the softmax of the rows of x, or its logarithm."""
         work = np.empty(LANES, x.dtype)
-        for r in range(start, stop):
+        for r in share(team, chunks):
             row, to = x[r], y[r]
             top, total = _top(row, work), x.dtype.type(0)
             for k in range(len(row)):
@@ -60,9 +61,9 @@ def _rows(exp: Kernel) -> SimpleNamespace:
                     to[k] *= scale
 
     @kernel
-    def softmax_grad(start, stop, g, y, log, gx):
+    def softmax_grad(team, chunks, g, y, log, gx):
         """Gradient of `softmax` from its result."""
-        for r in range(start, stop):
+        for r in share(team, chunks):
             gs, ys, to = g[r], y[r], gx[r]
             total = y.dtype.type(0)
             if log:
@@ -77,10 +78,10 @@ def _rows(exp: Kernel) -> SimpleNamespace:
                     to[k] = ys[k] * (gs[k] - total)
 
     @kernel
-    def cross_entropy(start, stop, x, classes, weights, loss):
+    def cross_entropy(team, chunks, x, classes, weights, loss):
         """loss[r] = −weights[r] · log softmax(x[r])[classes[r]]; 0 where the weight is 0."""
         work = np.empty(LANES, x.dtype)
-        for r in range(start, stop):
+        for r in share(team, chunks):
             row, total = x[r], x.dtype.type(0)
             if weights[r] == 0:
                 loss[r] = 0
@@ -91,10 +92,10 @@ def _rows(exp: Kernel) -> SimpleNamespace:
             loss[r] = (np.log(total) - (row[classes[r]] - top)) * weights[r]
 
     @kernel
-    def cross_entropy_grad(start, stop, x, classes, scale, target, gx):
+    def cross_entropy_grad(team, chunks, x, classes, scale, target, gx):
         """gx[r] = scale[r] · softmax(x[r]), less target[r] at the row's class."""
         work = np.empty(LANES, x.dtype)
-        for r in range(start, stop):
+        for r in share(team, chunks):
             row, to = x[r], gx[r]
             if scale[r] == 0 and target[r] == 0:
                 to[:] = 0

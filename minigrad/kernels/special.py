@@ -13,7 +13,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from minigrad.kernels.jit import dense, kernel, parallel, use_jit
+from minigrad.kernels.jit import dense, kernel, use_jit
+from minigrad.kernels.team import share
 
 Array = NDArray[np.floating]
 
@@ -69,7 +70,7 @@ def erf(x: Array) -> Array:
         x = dense(x)
         flat, out = x.reshape(-1), np.empty(x.shape, x.dtype)
         to = out.reshape(-1)
-        parallel(lambda a, z: _erf(a, z, flat, to), -(-x.size // CHUNK), 16 * x.size)
+        _erf.run(-(-x.size // CHUNK), 16 * x.size, flat, to)
         return out
     v = np.asarray(x, np.float64)
     a = np.abs(v)
@@ -83,9 +84,10 @@ def erf(x: Array) -> Array:
 
 
 @kernel
-def _erf(start, stop, x, out):
-    for i in range(start * CHUNK, min(stop * CHUNK, len(x))):
-        out[i] = math.erf(x[i])
+def _erf(team, chunks, x, out):
+    for chunk in share(team, chunks):
+        for i in range(chunk * CHUNK, min((chunk + 1) * CHUNK, len(x))):
+            out[i] = math.erf(x[i])
 
 
 def erfc(x: Array) -> Array:

@@ -1,8 +1,8 @@
 """Our thread pool and how many threads there are; knows neither Numba nor any kernel.
 
-A parallel kernel is a serial function over a range of chunks that releases the GIL. The caller and
-the pool's threads take ranges until none is left, so who computes a chunk is chance, but what a
-chunk computes is not: results do not depend on the number of threads.
+Work is cut into chunks. The caller and the pool's threads take some until none is left, so who
+computes a chunk is chance, but what a chunk computes is not: results do not depend on the number of
+threads. Kernels share chunks without the interpreter (`team`), NumPy's functions with it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import os
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from enum import IntEnum
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
@@ -22,6 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "Row",
+    "Shared",
+    "gather",
     "get_num_threads",
     "one_blas_thread",
     "parallel",
@@ -30,16 +34,39 @@ __all__ = [
     "set_num_threads",
 ]
 
-# Turns that a thread spins before it sleeps, some 1 to 5 ms, and what spins: `jit` puts a compiled
-# wait here when the first kernel runs. Python's own would hold the interpreter's lock.
-SPIN = 100_000
-spin: Callable[[NDArray[np.int64], int, int], object] | None = None
+# Turns that a worker waits before it sleeps, some 1 to 5 ms, or where it would take the time of one
+# that works; and what waits: `jit` puts `team.serve` here when the first kernel runs.
+TURNS, FEW_TURNS = 100_000, 1000
+serve: Callable[[int, int], object] | None = None
 
-# Below this many elementary operations calling a thread costs more than it saves: one that spins
-# begins some 10 us after it is called, one that sleeps 50. ResNet-20 on one image takes 5.5 ms with
-# 400 000, 4.4 with 200 000, 5.2 with 100 000.
+# Below this many elementary operations calling a thread costs more than it saves.
 SERIAL_WORK = 200_000
 RANGE_WORK = 400_000  # elementary operations of a range of chunks, as its call takes 5 to 10 us
+
+
+class Row(IntEnum):
+    """Words of a thread's row on a pool's board."""
+
+    MEMBER = 0  # 0 for the caller, then counted up
+    SHARED = 1  # address of the row that all use
+    SEEN = 2  # number of the last call that this worker saw
+
+
+class Shared(IntEnum):
+    """Words of the row that all use; what changes while chunks are taken has lines of its own."""
+
+    THREADS = 0
+    CALL = 1  # number of the last call
+    OPEN = 2  # number of the call of a kernel that may be joined
+    PYTHON = 3  # number of the last call for the interpreter
+    FUNCTION = 4  # address of the kernel's entry for workers, and of its arguments
+    ARGUMENTS = 5
+    NEXT = 16  # first chunk that nobody has taken
+    RUNNING = 32  # workers that may use the arguments
+
+
+ROW = 16  # words, two lines of cache
+SHARED_ROWS = 3
 
 
 def parallel(fn: Callable[[int, int], object], chunks: int, work: float) -> None:
@@ -51,17 +78,24 @@ def parallel(fn: Callable[[int, int], object], chunks: int, work: float) -> None
     """
     if chunks <= 0:
         return
-    if chunks == 1 or work < SERIAL_WORK:
-        fn(0, chunks)
-        return
-    pool = _get_pool()
-    if not pool.workers or not pool.busy.acquire(blocking=False):
+    pool = gather(chunks, work)
+    if pool is None:
         fn(0, chunks)
         return
     try:
         pool.run(fn, chunks, work)
     finally:
         pool.busy.release()
+
+
+def gather(chunks: int, work: float) -> _Pool | None:
+    """The pool with its `busy` held, or None where the caller should be alone."""
+    if chunks <= 1 or work < SERIAL_WORK:
+        return None
+    pool = _get_pool()
+    if not pool.workers or not pool.busy.acquire(blocking=False):
+        return None
+    return pool
 
 
 def get_num_threads() -> int:
@@ -91,10 +125,15 @@ def scratch(size: int, dtype: np.dtype) -> NDArray[np.floating]:
     nbytes = size * dtype.itemsize
     buffer = getattr(_local, "buffer", None)
     if buffer is None or buffer.nbytes < nbytes:
-        raw = np.empty(nbytes + 64, np.uint8)
-        skip = -raw.ctypes.data % 64  # so that no vector straddles two cache lines
-        _local.buffer = buffer = raw[skip : skip + nbytes]
+        _local.buffer = buffer = _aligned(nbytes)
     return buffer[:nbytes].view(dtype)
+
+
+def _aligned(nbytes: int) -> NDArray[np.uint8]:
+    """Memory that begins a line of cache, so that no vector straddles two."""
+    raw = np.empty(nbytes + 128, np.uint8)
+    skip = -raw.ctypes.data % 128
+    return raw[skip : skip + nbytes]
 
 
 _local = threading.local()
@@ -104,15 +143,10 @@ class _Job:
     """One parallel call: the ranges still to do, and who is at it."""
 
     def __init__(
-        self,
-        fn: Callable[[int, int], object],
-        chunks: int,
-        threads: int,
-        least: int,
-        spins: bool,
+        self, fn: Callable[[int, int], object], chunks: int, threads: int, least: int
     ) -> None:
         self.least = least  # chunks to take at once
-        self.fn, self.chunks, self.threads, self.spins = fn, chunks, threads, spins
+        self.fn, self.chunks, self.threads = fn, chunks, threads
         self.next = 0
         self.running = 0
         self.closed = False
@@ -120,7 +154,6 @@ class _Job:
         self.lock = threading.Lock()
         self.idle = threading.Lock()  # held while a worker is at it
         self.idle.acquire()
-        self.over = np.zeros(1, np.int64)  # 1 when `idle` was released
 
     def work(self) -> None:
         """Take ranges, large ones first, until none is left."""
@@ -151,7 +184,6 @@ class _Job:
             self.running -= 1
             if self.closed and self.running == 0:
                 self.idle.release()
-                self.over[0] = 1
 
     def finish(self) -> None:
         """Wait for the workers that are at it, let no other begin, and raise what they raised."""
@@ -162,8 +194,6 @@ class _Job:
                     self.closed = True
                     if self.running == 0:
                         break
-                if spin is not None and self.spins:
-                    spin(self.over, 0, SPIN)
                 self.idle.acquire()
             except BaseException as error:  # Ctrl-C: the workers still write to our arrays
                 interrupt = error
@@ -173,32 +203,25 @@ class _Job:
 
 
 class _Worker:
-    def __init__(self, pool: _Pool) -> None:
-        self.pool = pool
+    def __init__(self, pool: _Pool, row: int) -> None:
+        self.pool, self.row = pool, row
         self.go = threading.Lock()
         self.go.acquire()
-        self.seen = int(pool.calls[0])
         self.thread = threading.Thread(target=self.loop, name="minigrad-kernel", daemon=True)
         self.thread.start()
 
-    def call(self) -> None:
-        # The worker reads `pool.job` after it has acquired `go`, so no call is lost.
-        if self.go.locked():  # else it was called already; only the holder of `busy` calls
-            self.go.release()
-
     def loop(self) -> None:
-        calls = self.pool.calls
         while True:
-            if spin is not None and self.pool.spins:
-                spin(calls, self.seen, SPIN)
             self.go.acquire()
-            self.seen = int(calls[0])
-            job = self.pool.job
-            if self.pool.closed:
-                return
-            if job is not None:
-                job.help()
-                del job
+            while True:  # the pool's job of the interpreter, then kernels for a while
+                if self.pool.closed:
+                    return
+                job = self.pool.job
+                if job is not None:
+                    job.help()
+                    del job
+                if serve is None or not serve(self.row, self.pool.turns):
+                    break
 
 
 class _Pool:
@@ -206,24 +229,43 @@ class _Pool:
         self.busy = threading.Lock()
         self.job: _Job | None = None
         self.closed = False
-        self.calls = np.zeros(1, np.int64)  # counted up when there is something to do
         self.cpu = -1  # where the workers are not
-        self.spins = threads <= _cpus()  # else it would take the time of one that works
-        self.workers = [_Worker(self) for _ in range(threads - 1)]
+        self.spins = threads <= _cpus()
+        self.turns = TURNS if self.spins else FEW_TURNS
+        self.threads = threads
+        self.board = _aligned(8 * ROW * (SHARED_ROWS + threads)).view(np.int64)
+        self.board[:] = 0
+        self.board[Shared.THREADS] = threads
+        rows = self.board.reshape(-1, ROW)[SHARED_ROWS:]
+        rows[:, Row.MEMBER], rows[:, Row.SHARED] = range(threads), self.board.ctypes.data
+        self.team, *others = (row.ctypes.data for row in rows)
+        self.workers = [_Worker(self, row) for row in others]
+
+    def wake(self) -> None:
+        """Call the workers that sleep; those that wait see by themselves what comes."""
+        self._part()
+        for worker in self.workers:
+            if worker.go.locked():
+                worker.go.release()
 
     def run(self, fn: Callable[[int, int], object], chunks: int, work: float) -> None:
-        threads = min(len(self.workers) + 1, chunks)
+        """Share the calls of a Python function."""
+        threads = min(self.threads, chunks)
         least = min(-(-chunks // threads), math.ceil(chunks * RANGE_WORK / work))
-        self.job = job = _Job(fn, chunks, threads, least, self.spins)
+        self.job = job = _Job(fn, chunks, threads, least)
         try:
-            self._part()
-            self.calls += 1
-            for worker in self.workers[: threads - 1]:
-                worker.call()
+            self._call()
+            self.wake()
             job.work()
         finally:
             self.job = None
             job.finish()
+
+    def _call(self) -> None:
+        """Send the workers that wait back to the interpreter."""
+        call = self.board[Shared.CALL] + 1
+        self.board[Shared.PYTHON] = call
+        self.board[Shared.CALL] = call
 
     def _part(self) -> None:
         """Keep the workers off the caller's processor.
@@ -244,9 +286,8 @@ class _Pool:
     def close(self) -> None:
         with self.busy:  # let a running job finish
             self.closed = True
-            self.calls += 1
-            for worker in self.workers:
-                worker.call()
+            self._call()
+            self.wake()
 
 
 _pool: _Pool | None = None

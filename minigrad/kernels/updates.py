@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from minigrad.kernels.jit import helper, kernel
+from minigrad.kernels.team import share
 
 __all__ = ["BLOCK", "adadelta", "adagrad", "adam", "rmsprop", "sgd"]
 
@@ -29,93 +30,102 @@ def _descent(p, g, sign, decay):
     return d + decay * p if decay != 0 else d  # 0 · inf must not make NaN
 
 
+@helper
+def _block(chunk, p):
+    return slice(chunk * BLOCK, min((chunk + 1) * BLOCK, len(p)))
+
+
 @kernel
-def sgd(start, stop, p, g, buf, first, nesterov, hyper):
+def sgd(team, chunks, p, g, buf, first, nesterov, hyper):
     """hyper = sign of g, lr, momentum, 1 − dampening, weight decay."""
     h = _scalars(p, hyper)
     sign, lr, momentum, rate, decay = h[0], h[1], h[2], h[3], h[4]
-    lo, hi = start * BLOCK, min(stop * BLOCK, len(p))
-    p, g = p[lo:hi], g[lo:hi]
-    if len(buf) == 0:
-        for i in range(len(p)):
-            p[i] -= lr * _descent(p[i], g[i], sign, decay)
-        return
-    buf = buf[lo:hi]
-    for i in range(len(p)):
-        d = _descent(p[i], g[i], sign, decay)
-        b = d if first else momentum * buf[i] + rate * d
-        buf[i] = b
-        p[i] -= lr * (d + momentum * b if nesterov else b)
+    for chunk in share(team, chunks):
+        part = _block(chunk, p)
+        ps, gs, bs = p[part], g[part], buf[part]
+        if len(buf) == 0:
+            for i in range(len(ps)):
+                ps[i] -= lr * _descent(ps[i], gs[i], sign, decay)
+        else:
+            for i in range(len(ps)):
+                d = _descent(ps[i], gs[i], sign, decay)
+                b = d if first else momentum * bs[i] + rate * d
+                bs[i] = b
+                ps[i] -= lr * (d + momentum * b if nesterov else b)
 
 
 @kernel
-def adam(start, stop, p, g, m, v, vmax, hyper):
+def adam(team, chunks, p, g, m, v, vmax, hyper):
     """hyper = sign of g, step size, 1 − β1, β2, 1 − β2, 1/root, eps, weight decay, shrink."""
     h = _scalars(p, hyper)
     sign, size, rate1, beta2, rate2 = h[0], h[1], h[2], h[3], h[4]
     unroot, eps, decay, shrink = h[5], h[6], h[7], h[8]
-    lo, hi = start * BLOCK, min(stop * BLOCK, len(p))
     amsgrad = len(vmax) > 0
-    p, g, m, v, vmax = p[lo:hi], g[lo:hi], m[lo:hi], v[lo:hi], vmax[lo:hi]
-    for i in range(len(p)):
-        d = _descent(p[i], g[i], sign, decay)
-        m1 = m[i] + rate1 * (d - m[i])
-        v1 = beta2 * v[i] + rate2 * d * d
-        m[i], v[i] = m1, v1
-        if amsgrad:
-            v1 = v1 if v1 > vmax[i] or v1 != v1 else vmax[i]
-            vmax[i] = v1
-        p[i] = shrink * p[i] - size * m1 / (np.sqrt(v1) * unroot + eps)
+    for chunk in share(team, chunks):
+        part = _block(chunk, p)
+        ps, gs, ms, vs, tops = p[part], g[part], m[part], v[part], vmax[part]
+        for i in range(len(ps)):
+            d = _descent(ps[i], gs[i], sign, decay)
+            m1 = ms[i] + rate1 * (d - ms[i])
+            v1 = beta2 * vs[i] + rate2 * d * d
+            ms[i], vs[i] = m1, v1
+            if amsgrad:
+                v1 = v1 if v1 > tops[i] or v1 != v1 else tops[i]
+                tops[i] = v1
+            ps[i] = shrink * ps[i] - size * m1 / (np.sqrt(v1) * unroot + eps)
 
 
 @kernel
-def rmsprop(start, stop, p, g, v, buf, mean, hyper):
+def rmsprop(team, chunks, p, g, v, buf, mean, hyper):
     """hyper = sign of g, lr, α, 1 − α, eps, momentum, weight decay."""
     h = _scalars(p, hyper)
     sign, lr, alpha, rate, eps, momentum, decay = h[0], h[1], h[2], h[3], h[4], h[5], h[6]
-    lo, hi = start * BLOCK, min(stop * BLOCK, len(p))
     heavy, centred = len(buf) > 0, len(mean) > 0
-    p, g, v, buf, mean = p[lo:hi], g[lo:hi], v[lo:hi], buf[lo:hi], mean[lo:hi]
-    for i in range(len(p)):
-        d = _descent(p[i], g[i], sign, decay)
-        v1 = alpha * v[i] + rate * d * d
-        v[i] = v1
-        if centred:
-            c = mean[i] + rate * (d - mean[i])
-            mean[i] = c
-            v1 -= c * c
-        u = d / (np.sqrt(v1) + eps)
-        if heavy:
-            u += momentum * buf[i]
-            buf[i] = u
-        p[i] -= lr * u
+    for chunk in share(team, chunks):
+        part = _block(chunk, p)
+        ps, gs, vs, bs, means = p[part], g[part], v[part], buf[part], mean[part]
+        for i in range(len(ps)):
+            d = _descent(ps[i], gs[i], sign, decay)
+            v1 = alpha * vs[i] + rate * d * d
+            vs[i] = v1
+            if centred:
+                c = means[i] + rate * (d - means[i])
+                means[i] = c
+                v1 -= c * c
+            u = d / (np.sqrt(v1) + eps)
+            if heavy:
+                u += momentum * bs[i]
+                bs[i] = u
+            ps[i] -= lr * u
 
 
 @kernel
-def adagrad(start, stop, p, g, total, hyper):
+def adagrad(team, chunks, p, g, total, hyper):
     """hyper = sign of g, step size, eps, weight decay."""
     h = _scalars(p, hyper)
     sign, size, eps, decay = h[0], h[1], h[2], h[3]
-    lo, hi = start * BLOCK, min(stop * BLOCK, len(p))
-    p, g, total = p[lo:hi], g[lo:hi], total[lo:hi]
-    for i in range(len(p)):
-        d = _descent(p[i], g[i], sign, decay)
-        t = total[i] + d * d
-        total[i] = t
-        p[i] -= size * d / (np.sqrt(t) + eps)
+    for chunk in share(team, chunks):
+        part = _block(chunk, p)
+        ps, gs, totals = p[part], g[part], total[part]
+        for i in range(len(ps)):
+            d = _descent(ps[i], gs[i], sign, decay)
+            t = totals[i] + d * d
+            totals[i] = t
+            ps[i] -= size * d / (np.sqrt(t) + eps)
 
 
 @kernel
-def adadelta(start, stop, p, g, v, delta, hyper):
+def adadelta(team, chunks, p, g, v, delta, hyper):
     """hyper = sign of g, lr, ρ, 1 − ρ, eps, weight decay."""
     h = _scalars(p, hyper)
     sign, lr, rho, rate, eps, decay = h[0], h[1], h[2], h[3], h[4], h[5]
-    lo, hi = start * BLOCK, min(stop * BLOCK, len(p))
-    p, g, v, delta = p[lo:hi], g[lo:hi], v[lo:hi], delta[lo:hi]
-    for i in range(len(p)):
-        d = _descent(p[i], g[i], sign, decay)
-        v1 = rho * v[i] + rate * d * d
-        u = np.sqrt(delta[i] + eps) / np.sqrt(v1 + eps) * d
-        v[i] = v1
-        delta[i] = rho * delta[i] + rate * u * u
-        p[i] -= lr * u
+    for chunk in share(team, chunks):
+        part = _block(chunk, p)
+        ps, gs, vs, deltas = p[part], g[part], v[part], delta[part]
+        for i in range(len(ps)):
+            d = _descent(ps[i], gs[i], sign, decay)
+            v1 = rho * vs[i] + rate * d * d
+            u = np.sqrt(deltas[i] + eps) / np.sqrt(v1 + eps) * d
+            vs[i] = v1
+            deltas[i] = rho * deltas[i] + rate * u * u
+            ps[i] -= lr * u

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from minigrad.kernels.jit import helper, kernel
+from minigrad.kernels.team import share
 
 __all__ = ["gather", "scatter", "window_best", "window_best_grad", "window_max", "window_mean",
            "window_spread"]  # fmt: skip
@@ -34,15 +35,15 @@ def _first(size, k, start, dil):
 
 
 @kernel
-def window_best(start, stop, x, size, stride, pad, dil, y, tap):
-    """Winner of each window and its tap u·KW + v (KH·KW for none), planes start..stop of x."""
+def window_best(team, chunks, x, size, stride, pad, dil, y, tap):
+    """Winner of each window and its tap u·KW + v (KH·KW for none), plane by plane of x."""
     (kh, kw), (sh, sw), (ph, pw), (dh, dw) = size, stride, pad, dil
     h, w = x.shape[1], x.shape[2]
     oh, ow = y.shape[1], y.shape[2]
     first = np.empty(ow, tap.dtype)
     for j in range(ow):
         first[j] = _first(w, kw, j * sw - pw, dw)
-    for p in range(start, stop):
+    for p in share(team, chunks):
         for i in range(oh):
             best, at = y[p, i], tap[p, i]
             top = _first(h, kh, i * sh - ph, dh)
@@ -78,14 +79,14 @@ def window_best(start, stop, x, size, stride, pad, dil, y, tap):
 
 
 @kernel
-def window_best_grad(start, stop, g, tap, size, stride, pad, dil, gx):
+def window_best_grad(team, chunks, g, tap, size, stride, pad, dil, gx):
     """Adjoint of `window_best`: each g is added where its window's winner stood."""
     (kh, kw), (sh, sw), (ph, pw), (dh, dw) = size, stride, pad, dil
     w = gx.shape[2]
     place = np.empty(kh * kw, np.int64)
     for t in range(kh * kw):
         place[t] = t // kw * dh * w + t % kw * dw
-    for p in range(start, stop):
+    for p in share(team, chunks):
         plane = gx[p].reshape(-1)
         plane[:] = 0
         for i in range(g.shape[1]):
@@ -98,10 +99,10 @@ def window_best_grad(start, stop, g, tap, size, stride, pad, dil, gx):
 
 
 @kernel
-def window_max(start, stop, x, rows, cols, y, idx):
+def window_max(team, chunks, x, rows, cols, y, idx):
     """Winner of each window and its flat position, windows by tables."""
     w = x.shape[2]
-    for p in range(start, stop):
+    for p in share(team, chunks):
         plane = x[p]
         for i in range(rows.shape[0]):
             r0, r1 = rows[i, 0], rows[i, 1]
@@ -121,18 +122,18 @@ def window_max(start, stop, x, rows, cols, y, idx):
 
 
 @kernel
-def gather(start, stop, x, idx, y):
-    """y[p, k] = x[p, idx[p, k]], planes start..stop."""
-    for p in range(start, stop):
+def gather(team, chunks, x, idx, y):
+    """y[p, k] = x[p, idx[p, k]]."""
+    for p in share(team, chunks):
         plane, places, line = x[p], idx[p], y[p]
         for k in range(len(places)):
             line[k] = plane[places[k]]
 
 
 @kernel
-def scatter(start, stop, g, idx, gx):
-    """gx[p] = 0; gx[p, idx[p, k]] += g[p, k], planes start..stop."""
-    for p in range(start, stop):
+def scatter(team, chunks, g, idx, gx):
+    """gx[p] = 0; gx[p, idx[p, k]] += g[p, k]."""
+    for p in share(team, chunks):
         plane, places, line = gx[p], idx[p], g[p]
         plane[:] = 0
         for k in range(len(places)):
@@ -140,8 +141,8 @@ def scatter(start, stop, g, idx, gx):
 
 
 @kernel
-def window_mean(start, stop, x, rows, cols, sliding, divisor, y):
-    """Sum of each window over its divisor, windows by tables, planes start..stop.
+def window_mean(team, chunks, x, rows, cols, sliding, divisor, y):
+    """Sum of each window over its divisor, windows by tables.
 
     sliding = (width, stride, padding) of the windows along columns; a stride of 0 if they adapt.
     """
@@ -149,7 +150,7 @@ def window_mean(start, stop, x, rows, cols, sliding, divisor, y):
     width, step, pad = sliding
     whole = ow == 1 and cols[0, 0] == 0 and cols[0, 1] == w
     column = np.empty(w, x.dtype)
-    for p in range(start, stop):
+    for p in share(team, chunks):
         flat = x[p].reshape(-1)
         for i in range(rows.shape[0]):
             line, over = y[p, i], divisor[i]
@@ -193,12 +194,12 @@ def _add_every(src, step, to):
 
 
 @kernel
-def window_spread(start, stop, g, rows, cols, divisor, gx):
-    """Adjoint of `window_mean`, planes start..stop."""
+def window_spread(team, chunks, g, rows, cols, divisor, gx):
+    """Adjoint of `window_mean`."""
     h, w = gx.shape[1], gx.shape[2]
     whole = cols.shape[0] == 1 and cols[0, 0] == 0 and cols[0, 1] == w
     row = np.empty(w, g.dtype)
-    for p in range(start, stop):
+    for p in share(team, chunks):
         done = 0  # rows that hold something
         for i in range(rows.shape[0]):
             line, over = g[p, i], divisor[i]
@@ -208,9 +209,9 @@ def window_spread(start, stop, g, rows, cols, divisor, gx):
                 continue
             row[:] = 0
             for j in range(cols.shape[0]):
-                share = line[j] / over[j]
+                each = line[j] / over[j]
                 for c in range(cols[j, 0], cols[j, 1]):
-                    row[c] += share
+                    row[c] += each
             for r in range(rows[i, 0], rows[i, 1]):
                 to = gx[p, r]
                 if r < done:

@@ -21,9 +21,10 @@ import numpy as np
 from numpy import empty
 from numpy.typing import NDArray
 
-from minigrad.kernels.jit import dense, kernel, parallel, scratch
+from minigrad.kernels.jit import dense, kernel
 from minigrad.kernels.panels import add_parts, panel_row, panel_sums
 from minigrad.kernels.simd import lanes
+from minigrad.kernels.team import mine, share
 from minigrad.kernels.winograd_plan import (
     Plan,
     Tiling,
@@ -77,25 +78,19 @@ def winograd_weight_grad(
     flat_x, flat_g, flat_gw = dense(x).reshape(-1), dense(g).reshape(-1), gw.reshape(-1)
     if plan.sizes.deep:
         v, m = _points(plan, flat_x, False), _points(plan, flat_g, True)
-
-        def deep(start: int, stop: int) -> None:
-            winograd_deep_sums(start, stop, v, m, flat_gw, plan.sizes, scratch(plan.scratch, F32))
-
-        parallel(deep, plan.chunks, plan.work)
+        winograd_deep_sums.run(
+            plan.chunks, plan.work, v, m, flat_gw, plan.sizes, scratch=(plan.scratch, F32)
+        )
         return gw
     sums = empty((plan.sizes.parts, 36 * plan.sizes.u_point), x.dtype)
-
-    def products(start: int, stop: int) -> None:
-        work = scratch(plan.scratch, F32)
-        winograd_sums(
-            start, stop, flat_x, flat_g, sums, plan.read_table, plan.write_table, plan.sizes, work
-        )
-
-    def weights(start: int, stop: int) -> None:
-        filter_grads(start, stop, sums, flat_gw, plan.sizes, scratch(9 * lanes(F32), F32))
-
-    parallel(products, plan.chunks, plan.work)
-    parallel(weights, plan.sizes.filter_blocks, 80.0 * k * c * plan.sizes.parts)
+    winograd_sums.run(
+        plan.chunks, plan.work, flat_x, flat_g, sums, plan.read_table, plan.write_table, plan.sizes,
+        scratch=(plan.scratch, F32),
+    )  # fmt: skip
+    filter_grads.run(
+        plan.sizes.filter_blocks, 80.0 * k * c * plan.sizes.parts, sums, flat_gw, plan.sizes,
+        scratch=(9 * lanes(F32), F32),
+    )  # fmt: skip
     return gw
 
 
@@ -110,24 +105,18 @@ def _correlate(x: Array, w: Array, b: Array | None, padding: Pair, turned: bool)
     flat_w, flat_x, flat_y = dense(w).reshape(-1), dense(x).reshape(-1), y.reshape(-1)
     filter_table = turned_table() if turned else straight_table()
     v = u = NOTHING
-
-    def weights(start: int, stop: int) -> None:
-        strip = scratch(plan.sizes.strip, F32)
-        filter_points(start, stop, flat_w, turned, filter_table, u, plan.sizes, strip)
-
-    def products(start: int, stop: int) -> None:
-        work = scratch(plan.scratch, F32)
-        winograd_products(
-            start, stop, flat_x, v, flat_w, turned, filter_table, u, bias, flat_y, plan.blocks,
-            plan.read_table, plan.write_table, plan.sizes, work,
-        )  # fmt: skip
-
     if plan.sizes.deep:
         v = _points(plan, flat_x, False)
     else:
         u = empty(36 * plan.sizes.u_point, x.dtype)
-        parallel(weights, plan.sizes.filter_blocks, 80.0 * k * c)
-    parallel(products, plan.chunks, plan.work)
+        filter_points.run(
+            plan.sizes.filter_blocks, 80.0 * k * c, flat_w, turned, filter_table, u, plan.sizes,
+            scratch=(plan.sizes.strip, F32),
+        )  # fmt: skip
+    winograd_products.run(
+        plan.chunks, plan.work, flat_x, v, flat_w, turned, filter_table, u, bias, flat_y,
+        plan.blocks, plan.read_table, plan.write_table, plan.sizes, scratch=(plan.scratch, F32),
+    )  # fmt: skip
     return y
 
 
@@ -136,32 +125,32 @@ def _points(plan: Plan, x: Array, cotangent: bool) -> Array:
     p = plan.sizes
     v = empty(36 * (p.m_point if cotangent else p.v_point), F32)
     table = plan.write_table if cotangent else plan.read_table
-
-    def body(start: int, stop: int) -> None:
-        all_points(start, stop, x, cotangent, table, v, p, scratch(p.strip, F32))
-
     blocks = p.filter_blocks if cotangent else p.channel_blocks
-    parallel(body, blocks, 10.0 * len(v))
+    all_points.run(
+        blocks, 10.0 * len(v), x, cotangent, table, v, p, scratch=(p.strip, F32)
+    )
     return v
 
 
 @kernel
-def filter_points(start, stop, w, turned, filter_table, u, p: Tiling, strip):
-    """U [point][block of filters][channel][L] of blocks start..stop."""
-    for block in range(start, stop):
+def filter_points(team, chunks, w, turned, filter_table, u, p: Tiling, strip):
+    """U [point][block of filters][channel][L]; a chunk is a block."""
+    strip = mine(team, strip)
+    for block in share(team, chunks):
         filter_block_points(w, p, turned, filter_table, block, 0, p.channel_blocks * p.width, u,
                             block * p.u_block, strip)  # fmt: skip
 
 
 @kernel
-def all_points(start, stop, x, cotangent, table, v, p: Tiling, strip):
-    """V of blocks start..stop of channels, or of filters, of all tiles."""
+def all_points(team, chunks, x, cotangent, table, v, p: Tiling, strip):
+    """V of all tiles; a chunk is a block of channels, or of filters."""
+    strip = mine(team, strip)
     cap = p.tile_rows * p.tw
     if cotangent:
         clear_borders(strip, 4 * p.th, 4 * p.tw * p.width, 0, p.ow * p.width)
     else:
         clear_borders(strip, p.strip_rows, p.pitch, p.pad_w * p.width, p.w * p.width)
-    for block in range(start, stop):
+    for block in share(team, chunks):
         at = block * cap * p.width
         if cotangent:
             cotangent_tiles(x, block, 0, p.tile_rows, p, table, v, at, strip)
@@ -171,17 +160,18 @@ def all_points(start, stop, x, cotangent, table, v, p: Tiling, strip):
 
 @kernel
 def winograd_products(
-    start, stop, x, deep_v, w, turned, filter_table, made_u, bias, y, blocks, read_table,
+    team, chunks, x, deep_v, w, turned, filter_table, made_u, bias, y, blocks, read_table,
     write_table, p: Tiling, work,
 ):  # fmt: skip
-    """Chunks start..stop of a correlation: rows of tiles, or groups of filters if p.deep."""
+    """A correlation; a chunk is some rows of tiles, or with p.deep a group of filters."""
+    work = mine(team, work)
     width, cap = p.width, p.block * p.tw
     m = work[: 36 * p.m_point]
     strip = work[36 * p.m_point : 36 * p.m_point + p.strip]
     rest = work[36 * p.m_point + p.strip :]
     v, u = (deep_v, rest) if p.deep else (rest, made_u)
     zeros = np.zeros(2 * width, x.dtype)
-    for chunk in range(start, stop):
+    for chunk in share(team, chunks):
         if p.deep:
             first, last = 0, p.tile_rows
             group0, group1 = chunk * p.filter_group, (chunk + 1) * p.filter_group
@@ -218,14 +208,15 @@ def winograd_products(
 
 
 @kernel
-def winograd_sums(start, stop, x, g, sums, read_table, write_table, p: Tiling, work):
-    """Partial sums start..stop of a filter gradient, each over some rows of tiles."""
+def winograd_sums(team, chunks, x, g, sums, read_table, write_table, p: Tiling, work):
+    """Partial sums of a filter gradient, each over some rows of tiles: a chunk."""
+    work = mine(team, work)
     width, cap = p.width, p.block * p.tw
     v = work[: 36 * p.v_point]
     m = work[36 * p.v_point : 36 * (p.v_point + p.m_point)]
     strip = work[36 * (p.v_point + p.m_point) :]
     steps = (p.tile_rows + p.block - 1) // p.block
-    for part in range(start, stop):
+    for part in share(team, chunks):
         u = sums[part]
         begin, end = part * steps // p.parts, (part + 1) * steps // p.parts
         for step in range(begin, end):
@@ -249,9 +240,10 @@ def winograd_sums(start, stop, x, g, sums, read_table, write_table, p: Tiling, w
 
 
 @kernel
-def filter_grads(start, stop, sums, gw, p: Tiling, taps):
-    """gw = Gᵀ (the sum of `sums`) G of blocks of filters start..stop; sums[0] is overwritten."""
-    for block in range(start, stop):
+def filter_grads(team, chunks, sums, gw, p: Tiling, taps):
+    """gw = Gᵀ (the sum of `sums`) G, which overwrites sums[0]; a chunk is a block of filters."""
+    taps = mine(team, taps)
+    for block in share(team, chunks):
         for point in range(36):
             add_parts(sums, point * p.u_point + block * p.u_block, p.u_block)
         filters_from_sums(sums[0], block * p.u_block, p.u_point, block, 0, p.c, p.k, p.c, gw, taps,
@@ -259,11 +251,12 @@ def filter_grads(start, stop, sums, gw, p: Tiling, taps):
 
 
 @kernel
-def winograd_deep_sums(start, stop, v, m, gw, p: Tiling, work):
-    """The gradient in groups start..stop of filters, from V and M of all tiles."""
+def winograd_deep_sums(team, chunks, v, m, gw, p: Tiling, work):
+    """The gradient from V and M of all tiles; a chunk is a group of filters."""
+    work = mine(team, work)
     width, tiles = p.width, p.tile_rows * p.tw
     taps, u = work[: 9 * width], work[9 * width :]
-    for group in range(start, stop):
+    for group in share(team, chunks):
         k0, k1 = group * p.filter_group, min((group + 1) * p.filter_group, p.filter_blocks)
         for c in range(p.channel_blocks):
             for point in range(36):
