@@ -13,6 +13,7 @@ import numpy as np
 from .convert import as_tensor
 from .engine import walk
 from .errors import GradientError, ShapeError
+from .kernels.elementwise import add
 from .quiet import quiet, silent, unquiet
 from .tensor import Tensor, edge_of, wrap
 
@@ -109,7 +110,7 @@ def _walk(
         return walk(starts, targets, keep)
     token = quiet(silent)
     try:
-        return walk([(edge, g._data) for edge, g in starts], targets, keep, _lift)
+        return walk([(edge, g._data) for edge, g in starts], targets, keep, _lift, add)
     finally:
         unquiet(token)
 

@@ -162,7 +162,12 @@ def _node_of(edge: Any) -> Any:
 
 
 def _add(
-    sums: dict[Any, Any], owned: set[Any], edge: Any, g: Any, lift: Callable[[Any], Any] | None
+    sums: dict[Any, Any],
+    owned: set[Any],
+    edge: Any,
+    g: Any,
+    lift: Callable[[Any], Any] | None,
+    plus: Callable[[Any, Any], Any],
 ) -> None:
     """Add `g` to what has arrived at `edge`.
 
@@ -180,9 +185,9 @@ def _add(
     if before is None:
         sums[place] = g
     elif lift is None:
-        sums[place] = before + g
+        sums[place] = plus(before, g)
     else:
-        sums[place] = lift(before + g)._data  # an array, also where NumPy makes a number of it
+        sums[place] = lift(plus(before, g))._data  # an array, also where NumPy makes a number of it
         owned.add(edge)
 
 
@@ -191,6 +196,7 @@ def walk(
     targets: Sequence[Any] | None,
     retain_graph: bool,
     lift: Callable[[Any], Any] | None = None,
+    plus: Callable[[Any, Any], Any] = operator.add,
 ) -> dict[Any, Any]:
     """Send cotangents from `starts` back through the graph.
 
@@ -204,6 +210,8 @@ def walk(
     lift : function, optional
         Without it the pass is itself recorded, and cotangents are Tensors. With it, nothing is,
         and they are bare arrays; it makes a Tensor of one for those who need that.
+    plus : function
+        How two cotangents are added.
 
     Returns
     -------
@@ -224,7 +232,7 @@ def walk(
     anomaly = mode.anomaly
     with set_grad_enabled(lift is None):
         for edge, g in starts:
-            _add(sums, owned, edge, g, lift)
+            _add(sums, owned, edge, g, lift, plus)
         while waiting:
             node = heappop(waiting)[1]
             g = sums.pop(node)
@@ -257,14 +265,14 @@ def walk(
                         before = sums[edge]
                         before += gi
                     else:
-                        _add(sums, owned, edge, gi, lift)
+                        _add(sums, owned, edge, gi, lift, plus)
                 elif isinstance(edge, Node):
                     sums[edge] = gi
                     heappush(waiting, (-edge.seq, edge))
                 else:
                     if edge.__class__ is Output and edge.node not in sums:
                         heappush(waiting, (-edge.node.seq, edge.node))
-                    _add(sums, owned, edge, gi, lift)
+                    _add(sums, owned, edge, gi, lift, plus)
             if not retain_graph:
                 node.release()
         for edge, g in sums.items():  # what is left stands at leaves

@@ -19,7 +19,8 @@ GUARD = 12345.0
 def guarded(module: ModuleType, *names: str) -> Iterator[list[np.ndarray]]:
     """Let functions of a module that make arrays surround them, and fill them with NaN.
 
-    So is the work space of kernels. At the end nothing may have been written past them. What was not written at all shows as NaN.
+    So is the work space of kernels. At the end nothing may have been written past them. What was
+    not written at all shows as NaN.
     """
     made: list[np.ndarray] = []
 

@@ -40,7 +40,7 @@ ARROWS = {
     "custom": f"{CORE} contract record trace",
     "op": f"{CORE} plan record call contract custom",
     "inplace": f"{CORE} record",
-    "differentiate": CORE,
+    "differentiate": f"{CORE} kernels",
     "ops": f"{OPS} autograd",
     "testing": OPS,
     "autograd": f"{OPS} testing",

@@ -1,6 +1,8 @@
 """The compile policy, its disk cache and the thread pool, mostly in fresh processes."""
 
+import importlib
 import os
+import pkgutil
 import subprocess
 import sys
 import textwrap
@@ -11,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minigrad.kernels import cache, conv, jit, threads
+from minigrad import kernels
+from minigrad.kernels import cache, conv, jit, processors, threads
 
 needs_jit = pytest.mark.skipif(not jit.jit_enabled(), reason="the compiled kernels are off")
 ROOT = Path(__file__).resolve().parents[1]
@@ -284,18 +287,16 @@ def test_cpu_quota_of_a_container_is_read(tmp_path, files, groups, expected):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     (tmp_path / "groups").write_text(groups + "\n")
-    assert threads._cpu_quota(tmp_path, tmp_path / "groups") == expected
+    assert processors.cpu_quota(tmp_path, tmp_path / "groups") == expected
 
 
 @needs_jit
 def test_warmup_compiles_every_kernel():
-    from minigrad.kernels import correlate, depthwise, index, moments, updates, windows
-
     jit.warmup()
-    for module in (correlate, depthwise, index, moments, updates, windows):
-        for name, value in vars(module).items():
+    for info in pkgutil.iter_modules(kernels.__path__, "minigrad.kernels."):
+        for name, value in vars(importlib.import_module(info.name)).items():
             if isinstance(value, jit.Kernel) and value.keep:
-                assert value.dispatcher.overloads, f"{module.__name__}.{name}"
+                assert value.dispatcher.overloads, f"{info.name}.{name}"
 
 
 def test_empty_dispatch_is_quick(four_threads):

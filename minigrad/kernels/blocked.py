@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from minigrad.kernels.blocked_plan import Blocking, Plan, forward_blocking, input_grad_blocking
 from minigrad.kernels.conv_plan import out_hw
-from minigrad.kernels.jit import dense, helper, kernel
+from minigrad.kernels.jit import dense, fill, helper, kernel
 from minigrad.kernels.panels import (
     add_parts,
     panel_row,
@@ -117,7 +117,7 @@ def blocked_filters(team, chunks, w, turned, phases, tap_index, u, p: Blocking):
             for ch in range(inner):
                 for t in range(taps):
                     line = u[to + (t * inner + ch) * width :][:width]
-                    line[:] = 0
+                    fill(line, 0)
                     if ch < p.c:
                         here = source + ch * c_stride + tap_index[first + t]
                         for lane in range(many):
@@ -146,7 +146,7 @@ def blocked_products(
     m = work[p.channel_blocks * p.plane :]
     m_block = p.block * p.out_h * p.out_pitch
     size = p.filter_blocks * (len(table) // p.channel_blocks) * inner * width
-    strip[:] = 0
+    fill(strip, 0)
     for chunk in share(team, chunks):
         image, row0 = chunk // p.strips, chunk % p.strips * p.block
         group, here = image % p.groups, min(p.block, p.rows - row0)
@@ -163,7 +163,7 @@ def blocked_products(
                     panel_row(
                         strip, i * p.step * p.pitch, table, first * p.channel_blocks,
                         taps * p.channel_blocks, p.depth, u, u_at, u_block, m, to, m_block,
-                        bias[group], k * width, 1, p.cols, vectors, p.limits, width,
+                        bias[group], k * width, 1, p.cols, vectors,
                     )  # fmt: skip
             run = (min((row0 + here) * p.out_h, p.oh) - row0 * p.out_h) * p.ow
             for j in range(vectors):
@@ -184,7 +184,7 @@ def blocked_sums(
     m = work[p.channel_blocks * p.plane :]
     m_block = p.block * p.out_pitch
     items = len(x) // (p.groups * p.c * p.h * p.w) * p.strips
-    strip[:] = 0
+    fill(strip, 0)
     for part in share(team, chunks):
         begin, end = part * items // p.parts, (part + 1) * items // p.parts
         for group in range(p.groups):

@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minigrad.kernels.conv_plan import taps_of_phases
-from minigrad.kernels.panels import panel_limits
 from minigrad.kernels.simd import lanes
 
 Pair = tuple[int, int]
@@ -55,7 +54,6 @@ class Blocking(NamedTuple):
     channel_blocks: int
     filter_blocks: int
     out_pitch: int  # of a row of outputs, before they are transposed back
-    limits: Pair  # cells in a panel of one, of two vectors
     taps: int  # of the window
     sums: int  # (tap, channel) pairs that a filter gradient sums, up to whole vectors
     parts: int  # partial sums of it
@@ -169,7 +167,7 @@ def _plan(
     parts = max(2, min(MIN_CHUNKS, PARTIAL_BYTES // max(4 * u_part, 1), n * strips))
     sizes = Blocking(
         width, groups, c, k, h, w, *out, rows, cols, sh, -ph, *cell, block, strips, tall, pitch,
-        plane, depth, cb, kb, out_pitch, panel_limits(), window[0] * window[1],
+        plane, depth, cb, kb, out_pitch, window[0] * window[1],
         sums, min(parts, n * strips),
     )  # fmt: skip
     return Plan(

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minigrad.kernels.simd import lanes
-from minigrad.kernels.tiles import DOT_TAPS, max_rows, pixels
+from minigrad.kernels.tiles import DOT_TAPS, pixels, tile_rows
 
 Pair = tuple[int, int]
 Ints = NDArray[np.int64]
@@ -170,7 +170,7 @@ def _product_plan(
     planes = channels * len(source) * plane
     geometry = [
         *(groups, channels, m, *source_stride, *out_stride, strip, rows, cols, strips),
-        *(pitch, strip + row_shift, plane, run, tile, max_rows()[0], planes),
+        *(pitch, strip + row_shift, plane, run, tile, planes),
     ]
     return Plan(
         out_hw=out_hw,
@@ -212,11 +212,11 @@ def weight_grad_plan(
     affordable = max(2, PARTIAL_BYTES // max(f * padded * dtype.itemsize, 1))
     parts = max(1, min(-(-items // block), 2 * MIN_CHUNKS, affordable))
     block = max(1, min(block, -(-items // parts)))
-    splits = min(-(-m // max_rows()[1]), -(-MIN_CHUNKS // parts)) if parts < MIN_CHUNKS else 1
+    splits = min(-(-m // tile_rows()[1][0]), -(-MIN_CHUNKS // parts)) if parts < MIN_CHUNKS else 1
     geometry = [
         *(groups, channels, m, *stride, strip, rows, cols, strips, pitch),
         *(strip + row_shift, plane, run, items, block, parts, max(splits, 1)),
-        *(padded, max_rows()[1], planes),
+        *(padded, planes),
     ]
     return Plan(
         out_hw=out,

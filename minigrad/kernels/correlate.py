@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minigrad.kernels.conv_plan import Plan, forward_plan, input_grad_plan, weight_grad_plan
-from minigrad.kernels.jit import dense, helper, kernel
+from minigrad.kernels.jit import dense, fill, helper, kernel
 from minigrad.kernels.team import mine, share
-from minigrad.kernels.tiles import DOT_TAPS, dot_tiles, product_tiles
+from minigrad.kernels.tiles import dot_tiles, product_tiles
 
 Pair = tuple[int, int]
 Array = NDArray[np.floating]
@@ -79,7 +79,7 @@ def correlate_weight_grad(
     parts = np.zeros((plan.parts, f, plan.k_padded), g.dtype)
     x3, g3 = dense(x).reshape(n * c, *hw), dense(g).reshape(n * f, *out)
     conv_weight_grad.run(
-        plan.chunks, plan.work, x3, g3, parts, plan.taps, plan.source, plan.geometry,
+        plan.chunks, plan.work, x3, g3, parts.reshape(-1), plan.taps, plan.source, plan.geometry,
         scratch=(plan.scratch, g.dtype),
     )  # fmt: skip
     total = parts[0] if plan.parts == 1 else parts.sum(axis=0)
@@ -119,7 +119,7 @@ def _pack(
                 line = dst[r * pitch : (r + 1) * pitch]
                 row = row0 * row_stride + source[s, 0] + r * row_stride
                 if row < 0 or row >= h:
-                    line[:] = 0
+                    fill(line, 0)
                     continue
                 for q in range(lo):
                     line[q] = 0
@@ -134,7 +134,7 @@ def _pack(
                             line[q] = pixels[q * col_stride + col]
                 for q in range(hi, pitch):
                     line[q] = 0
-            dst[height * pitch :] = 0
+            fill(dst[height * pitch :], 0)
     return at
 
 
@@ -142,13 +142,12 @@ def _pack(
 def conv_products(team, chunks, src, a, bias, out, taps, source, target, geometry, work):
     """A correlation; a chunk is one strip of one image, all channels."""
     (groups, channels, m, ssh, ssw, osh, osw, strip, rows, cols, strips,
-     pitch, height, plane, run, tile, limit, planes) = (
+     pitch, height, plane, run, tile, planes) = (
         geometry[0], geometry[1], geometry[2], geometry[3], geometry[4], geometry[5], geometry[6],
         geometry[7], geometry[8], geometry[9], geometry[10], geometry[11], geometry[12],
-        geometry[13], geometry[14], geometry[15], geometry[16], geometry[17],
+        geometry[13], geometry[14], geometry[15], geometry[16],
     )  # fmt: skip
     oh, ow = out.shape[1], out.shape[2]
-    panels = (m + limit - 1) // limit
     work = mine(team, work)
     for chunk in share(team, chunks):
         n, row0 = chunk // strips, chunk % strips * strip
@@ -160,12 +159,8 @@ def conv_products(team, chunks, src, a, bias, out, taps, source, target, geometr
                 k, weights = target[phase, 3], target[phase, 4] + group * m * target[phase, 3]
                 # Pixels outside, so that the sources of a tile stay in L1 for all filters.
                 for p in range(0, here * pitch, tile):
-                    i = 0
-                    for panel in range(panels):
-                        count = m // panels + (panel < m % panels)
-                        product_tiles(a, weights + i * k, k, work, p, taps, target[phase, 2], k,
-                                      work, planes + i * run + p, run, count)  # fmt: skip
-                        i += count
+                    product_tiles(a, weights, k, work, p, taps, target[phase, 2], k, work,
+                                  planes + p, run, m)  # fmt: skip
                 for i in range(m):
                     image = out[(n * groups + group) * m + i]
                     shift = bias[group * m + i] if bias.size else bias.dtype.type(0)
@@ -189,18 +184,15 @@ def conv_products(team, chunks, src, a, bias, out, taps, source, target, geometr
 def conv_weight_grad(team, chunks, x, g, out, taps, source, geometry, work):
     """A weight gradient; a chunk is one partial sum of some filters."""
     (groups, channels, m, ssh, ssw, strip, rows, cols, strips, pitch, height, plane, run, items,
-     block, parts, splits, padded, limit, planes) = (
+     block, parts, splits, padded, planes) = (
         geometry[0], geometry[1], geometry[2], geometry[3], geometry[4], geometry[5], geometry[6],
         geometry[7], geometry[8], geometry[9], geometry[10], geometry[11], geometry[12],
         geometry[13], geometry[14], geometry[15], geometry[16], geometry[17], geometry[18],
-        geometry[19],
     )  # fmt: skip
-    flat = out.reshape(-1)
     work = mine(team, work)
     for chunk in share(team, chunks):
         part, split = chunk // splits, chunk % splits
         f0, f1 = split * m // splits, (split + 1) * m // splits
-        panels = (f1 - f0 + limit - 1) // limit
         for group in range(groups):
             to = ((part * groups + group) * m) * padded
             for item0 in range(part * items // parts, (part + 1) * items // parts, block):
@@ -222,13 +214,8 @@ def conv_weight_grad(team, chunks, x, g, out, taps, source, geometry, work):
                                 dst[q] = pixels[q]
                             for q in range(cols, pitch):
                                 dst[q] = 0
-                        line[here * pitch :] = 0
-                f = f0
-                for panel in range(panels):
-                    many = (f1 - f0) // panels + (panel < (f1 - f0) % panels)
-                    for t in range(0, padded, DOT_TAPS):
-                        dot_tiles(work, gs + f * run, run, m * run, work, 0, planes, taps, t, run,
-                                  count, flat, to + f * padded + t, padded, many)  # fmt: skip
-                    f += many
+                        fill(line[here * pitch :], 0)
+                dot_tiles(work, gs + f0 * run, run, m * run, work, planes, taps, padded, run, count,
+                          out, to + f0 * padded, padded, f1 - f0)  # fmt: skip
 
 

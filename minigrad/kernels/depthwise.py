@@ -25,7 +25,7 @@ from minigrad.kernels.depthwise_simd import (
     tap_sums,
     weave_rows,
 )
-from minigrad.kernels.jit import dense, helper, kernel
+from minigrad.kernels.jit import dense, fill, helper, kernel
 from minigrad.kernels.simd import lanes
 from minigrad.kernels.team import mine, share
 
@@ -257,8 +257,8 @@ def _read_strip(x, plane, reads, p: Sizes, work):
     """Each phase of a strip of a plane, whose borders left and right are zero already."""
     for s in range(len(reads)):
         first, to, rows, cols, above, below, end = reads[s]
-        work[above:to] = 0
-        work[below:end] = 0
+        fill(work[above:to], 0)
+        fill(work[below:end], 0)
         gather_rows(x, plane + first, p.step * p.w, p.col_step, work, to, p.pitch, rows, cols)
 
 
@@ -285,7 +285,7 @@ def _write_strip(work, row, row0, here, y, first, steps, p: Sizes):
 def depthwise_products(team, chunks, x, w, bias, y, stacks, reads, target, p: Sizes, work):
     """Results; a chunk is a strip of a plane."""
     work = mine(team, work)
-    work[:] = 0
+    fill(work, 0)
     steps = target.shape[1]
     for item in share(team, chunks):
         image, row0 = item // p.strips, item % p.strips * p.strip
@@ -307,12 +307,12 @@ def depthwise_sums(
 ):
     """sums[part, c, tap] over some strips; a chunk is a part's sums of a channel."""
     work = mine(team, work)
-    work[:] = 0
+    fill(work, 0)
     threes, twos = target[0, 0, 1], target[0, 0, 2]
     dots = work[p.outs + p.run :]
     for to in share(team, chunks):
         part, c = to // channels, to % channels
-        dots[:] = 0
+        fill(dots, 0)
         for item in range(part * n * p.strips // parts, (part + 1) * n * p.strips // parts):
             image, row0 = item // p.strips * channels + c, item % p.strips * p.strip
             here = min(p.strip, p.rows - row0)
@@ -320,7 +320,7 @@ def depthwise_sums(
             gather_rows(g, (image * p.oh + row0) * p.ow, p.ow, 1, work, p.outs, p.run_pitch, here,
                         p.ow)  # fmt: skip
             if here < p.strip:
-                work[p.outs + here * p.run_pitch : p.outs + p.run] = 0
+                fill(work[p.outs + here * p.run_pitch : p.outs + p.run], 0)
             tap = 0
             for i in range(len(stacks)):
                 height = 3 if i < threes else 2 if i < threes + twos else 1

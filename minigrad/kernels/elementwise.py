@@ -1,9 +1,9 @@
-"""NumPy's element-by-element functions over big arrays, on all threads; no Tensor lives here.
+"""Sums, differences and products of big arrays, element by element, on all threads.
 
-    y[i] = f(a[i], b[i])
+    y[i] = a[i] + b[i]
 
-One core cannot load and store as fast as the memory can. So big arrays are cut into runs, and
-NumPy's vectorised loop does each.
+One core cannot load and store as fast as the memory can. Small arrays, and others than floats of
+one shape, are left to NumPy.
 """
 
 from __future__ import annotations
@@ -13,49 +13,59 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from minigrad.kernels.memory import keep_freed
-from minigrad.kernels.threads import parallel
+from minigrad.kernels.jit import kernel, use_jit
+from minigrad.kernels.team import share
 
 Array = NDArray[Any]
 
-__all__ = ["BIG", "apply"]
+__all__ = ["BIG", "add", "apply"]
 
-RUN = 32768  # elements of one call of NumPy
 BIG = 65536  # elements below which the caller's thread alone is as fast
+CHUNK = 16384  # elements
+NUMBERS = {np.add: 0, np.subtract: 1, np.multiply: 2}
 
 
-def apply(f: np.ufunc, a: Array, *others: Any) -> Array:
-    """f(a, *others), where others are arrays or Python scalars; the result is an array of its own.
-
-    Runs on one thread, as NumPy does it, unless the arrays are big floats of one shape and dtype.
-    """
-    if a.size < BIG or not _alike(a, others):
-        return f(a, *others)  # type: ignore[no-any-return]
-    return _split(f, np.empty(a.shape, a.dtype), a, *others)
+def add(a: Any, b: Any) -> Any:
+    """a + b."""
+    return apply(np.add, a, b) if isinstance(a, np.ndarray) and a.size >= BIG else a + b
 
 
-def _alike(a: Array, others: tuple[Any, ...]) -> bool:
-    if a.dtype.kind != "f" or not a.flags.c_contiguous:
+def apply(f: np.ufunc, a: Array, b: Any) -> Array:
+    """f(a, b) for one of NUMBERS; b is an array or a Python number."""
+    weak = b.__class__ in (int, float, bool)  # takes the dtype of `a`
+    other = np.array([b], a.dtype) if weak and a.dtype.kind == "f" else b
+    if a.size < BIG or not _alike(a, other, weak) or not use_jit(a, other):
+        return f(a, b)  # type: ignore[no-any-return]
+    y = np.empty(a.shape, a.dtype)
+    _combine.run(
+        -(-a.size // CHUNK), 0.3 * a.size, NUMBERS[f], a.reshape(-1), other.reshape(-1),
+        y.reshape(-1),
+    )  # fmt: skip
+    return y
+
+
+def _alike(a: Array, b: Any, weak: bool) -> bool:
+    if not isinstance(b, np.ndarray) or not (a.flags.carray and b.flags.carray):
         return False
-    for b in others:
-        if b.__class__ in (int, float, bool):  # weak: takes the dtype of `a`
-            continue
-        if not isinstance(b, np.ndarray) or (b.shape, b.dtype) != (a.shape, a.dtype):
-            return False
-        if not b.flags.c_contiguous:
-            return False
-    return True
+    return weak or b.shape == a.shape
 
 
-def _split(f: np.ufunc, out: Array, *inputs: Any) -> Array:
-    keep_freed()
-    flat = [x.reshape(-1) if isinstance(x, np.ndarray) else x for x in inputs]
-    to = out.reshape(-1)
-
-    def part(start: int, stop: int) -> None:
-        run = slice(start * RUN, stop * RUN)
-        with np.errstate(all="ignore"):  # of this thread; NumPy knows it per thread
-            f(*[x[run] if isinstance(x, np.ndarray) else x for x in flat], out=to[run])
-
-    parallel(part, -(-to.size // RUN), 0.3 * to.size)
-    return out
+@kernel
+def _combine(team, chunks, number, a, b, y):
+    """y = a + b, a - b or a * b, where b may be one number."""
+    for chunk in share(team, chunks):
+        part = slice(chunk * CHUNK, min((chunk + 1) * CHUNK, len(a)))
+        xs, zs, to = a[part], b[part], y[part]
+        if len(b) == 1:
+            z = b[0]
+            for i in range(len(xs)):
+                to[i] = xs[i] + z if number == 0 else xs[i] - z if number == 1 else xs[i] * z
+        elif number == 0:
+            for i in range(len(xs)):
+                to[i] = xs[i] + zs[i]
+        elif number == 1:
+            for i in range(len(xs)):
+                to[i] = xs[i] - zs[i]
+        else:
+            for i in range(len(xs)):
+                to[i] = xs[i] * zs[i]

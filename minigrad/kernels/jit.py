@@ -29,6 +29,7 @@ __all__ = [
     "Kernel",
     "dense",
     "exact_helper",
+    "fill",
     "get_num_threads",
     "helper",
     "intrinsic",
@@ -127,12 +128,18 @@ class Kernel:
             if self._dispatcher is None:
                 jit_enabled()
                 import numba
+                from numba.core import types
 
                 policy = numba.njit(
                     nogil=True, error_model="numpy", fastmath=set(self.fastmath),
                     no_cfunc_wrapper=True,  # nobody calls by address: a tenth of a first step
                 )
                 made = policy(self.function)
+                template = made.get_call_template
+                # Else a helper that is called with a literal number is compiled for that number.
+                made.get_call_template = lambda args, kws: template(
+                    [types.unliteral(a) for a in args], kws
+                )
                 if self.keep:
                     made._cache = KernelCache(self.function.__module__, self.__name__)
                 self._dispatcher = made
@@ -156,6 +163,13 @@ def kernel(function: Callable[..., Any]) -> Kernel:
 def helper(function: Callable[..., Any]) -> Kernel:
     """A part of kernels, compiled into those that call it."""
     return Kernel(function, keep=False)
+
+
+@helper
+def fill(line, value):
+    """line[:] = value, which Numba takes 0.1 s to compile at every place where it stands."""
+    for i in range(len(line)):
+        line[i] = value
 
 
 def exact_helper(function: Callable[..., Any]) -> Kernel:

@@ -165,7 +165,7 @@ def _run(
 ) -> None:
     param = arrays[0]
     flat = [np.empty(0, param.dtype) if a is None else dense(a).reshape(-1) for a in arrays]
-    values = np.array(hyper, np.float64)
+    values = np.array(hyper, param.dtype)
     blocks = -(-param.size // updates.BLOCK)
     update.run(blocks, 4.0 * param.size, *flat, *flags, values)
 

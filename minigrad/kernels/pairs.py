@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from minigrad.kernels.jit import intrinsic, kernel
+from minigrad.kernels.jit import fill, intrinsic, kernel
 from minigrad.kernels.simd import Lanes, at, cover, intrinsic_of
 from minigrad.kernels.team import share
 
@@ -34,11 +34,12 @@ def pair_best_grad(team, chunks, g, tap, gx):
     """Adjoint of `pair_best`: every element of gx is written."""
     oh, ow = g.shape[1], g.shape[2]
     for p in share(team, chunks):
-        gx[p, 2 * oh :] = 0
+        for r in range(2 * oh, gx.shape[1]):
+            fill(gx[p, r], 0)
         for i in range(oh):
             top, bottom = gx[p, 2 * i], gx[p, 2 * i + 1]
-            top[2 * ow :] = 0
-            bottom[2 * ow :] = 0
+            fill(top[2 * ow :], 0)
+            fill(bottom[2 * ow :], 0)
             _spread(top, bottom, ow, g[p, i], tap[p, i])
 
 
@@ -55,11 +56,12 @@ def pair_spread(team, chunks, g, divisor, gx):
     """Adjoint of `pair_mean`: every element of gx is written."""
     oh, ow = g.shape[1], g.shape[2]
     for p in share(team, chunks):
-        gx[p, 2 * oh :] = 0
+        for r in range(2 * oh, gx.shape[1]):
+            fill(gx[p, r], 0)
         for i in range(oh):
             top, bottom = gx[p, 2 * i], gx[p, 2 * i + 1]
-            top[2 * ow :] = 0
-            bottom[2 * ow :] = 0
+            fill(top[2 * ow :], 0)
+            fill(bottom[2 * ow :], 0)
             _share(top, bottom, ow, divisor, g[p, i])
 
 

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from minigrad.kernels.jit import helper, intrinsic
-from minigrad.kernels.simd import Lanes, at, intrinsic_of, loop, switch, vector_bytes
+from minigrad.kernels.jit import fill, helper, intrinsic
+from minigrad.kernels.simd import Lanes, at, in_sizes, intrinsic_of, loop, switch, vector_bytes
 
 __all__ = [
     "add_parts",
-    "panel_limits",
     "panel_row",
     "panel_sums",
     "place_sums",
@@ -24,30 +23,30 @@ __all__ = [
 ]
 
 
-def panel_limits() -> tuple[int, int]:
-    """Pixels in a panel whose sums stay in registers, for 1 and for 2 vectors of filters.
+def panel_sizes(vectors: int) -> list[int]:
+    """How many pixels a panel may have, largest first; as many as keep their sums in registers.
 
-    AVX2 has 16 registers, AVX-512 and ARM have 32; one vector needs 8 to 10 sums to hide the
-    latency of a multiply-add.
+    AVX2 has 16 registers, AVX-512 and ARM have 32. A few sizes are enough, for panels of 4 pixels
+    by 2 vectors already hide the latency of a multiply-add; each costs 0.1 s of compiling.
     """
-    return (12, 6) if vector_bytes() == 32 else (14, 14)
+    limit = {1: 12, 2: 6}[vectors] if vector_bytes() == 32 else 14
+    return sorted({1, 2, 4, limit // 2, min(8, limit), limit}, reverse=True)
 
 
 @intrinsic
-def panel_product(
+def panel_row(
     typingctx, v, v_at, table, table_at, blocks, depth, u, u_at, u_block, m, m_at, m_block, bias,
-    bias_at, first, rows, vectors,
+    bias_at, first, pixels, vectors,
 ):  # fmt: skip
     """m[m_at + j·m_block + r·L + l] (+)= sum_{b<blocks, c<depth}
     v[v_at + table[table_at + b] + r·L + c] · u[u_at + j·u_block + (b·depth + c)·L + l].
 
-    A panel of r < rows <= panel_limits()[vectors - 1] neighbouring pixels (or tiles) of L channels
-    each, by j < vectors <= 2 vectors of filters. With `first`, bias[bias_at + j·L + l]
-    takes the place of what stood in m.
+    A row of r < pixels neighbouring pixels (or tiles) of L channels each, by j < vectors <= 2
+    vectors of filters. With `first`, bias[bias_at + j·L + l] takes the place of what stood in m.
     """
     return intrinsic_of(
-        _panel_product, v, v_at, table, table_at, blocks, depth, u, u_at, u_block, m, m_at,
-        m_block, bias, bias_at, first, rows, vectors,
+        _panel_row, v, v_at, table, table_at, blocks, depth, u, u_at, u_block, m, m_at, m_block,
+        bias, bias_at, first, pixels, vectors,
     )  # fmt: skip
 
 
@@ -74,70 +73,49 @@ def place_sums(
     )  # fmt: skip
 
 
-UNROLL = 4  # channels per turn of the product's loop
-
-
-def _panel_product(
+def _panel_row(
     b: Any, v: Any, v_at: Any, table: Any, table_at: Any, blocks: Any, depth: Any, u: Any,
     u_at: Any, u_block: Any, m: Any, m_at: Any, m_block: Any, bias: Any, bias_at: Any, first: Any,
-    rows: Any, vectors: Any,
+    pixels: Any, vectors: Any,
 ) -> None:  # fmt: skip
     lanes = Lanes(b, v)
-    width, index = lanes.width, rows.type
+    width, index = lanes.width, pixels.type
     v, u, m, table = at(b, v, v_at), at(b, u, u_at), at(b, m, m_at), at(b, table, table_at)
     fresh = b.icmp_signed("!=", first, index(0))
-    whole = b.and_(depth, index(-UNROLL))
 
-    def panel(count: int, many: int) -> None:
+    def panel(t: Any, count: int, many: int) -> None:
+        here = b.mul(t, index(width))
         outs = [
-            [at(b, m, b.mul(m_block, index(j)), r * width) for j in range(many)]
-            for r in range(count)
-        ]
+            at(b, m, here, b.mul(m_block, index(j)), r * width)
+            for r in range(count) for j in range(many)
+        ]  # fmt: skip
         shifts = [lanes.load(at(b, bias, bias_at, j * width)) for j in range(many)]
-        sums = [
-            b.select(fresh, shift, lanes.load(p)) for row in outs for p, shift in zip(row, shifts)
-        ]
+        sums = [b.select(fresh, shifts[k % many], lanes.load(p)) for k, p in enumerate(outs)]
 
         def block(k: Any, sums: list[Any]) -> list[Any]:
-            v_here = at(b, v, b.load(at(b, table, k)))
+            v_here = at(b, v, here, b.load(at(b, table, k)))
             u_here = at(b, u, b.mul(b.mul(k, depth), index(width)))
 
-            def channels(step: int, offset: Any, c: Any, sums: list[Any]) -> list[Any]:
-                c = b.add(offset, c)
-                vs, us = at(b, v_here, c), at(b, u_here, b.mul(c, index(width)))
-                for k in range(step):
-                    filters = [
-                        lanes.load(at(b, us, b.mul(u_block, index(j)), k * width))
-                        for j in range(many)
+            def channel(c: Any, sums: list[Any]) -> list[Any]:
+                us, new = at(b, u_here, b.mul(c, index(width))), []
+                filters = [lanes.load(at(b, us, b.mul(u_block, index(j)))) for j in range(many)]
+                for r in range(count):
+                    pixel = lanes.spread(b.load(at(b, v_here, c, r * width)))
+                    new += [
+                        lanes.fma(pixel, filters[j], sums[r * many + j]) for j in range(many)
                     ]
-                    new = []
-                    for r in range(count):
-                        pixel = lanes.spread(b.load(at(b, vs, r * width + k)))
-                        new += [
-                            lanes.fma(pixel, filters[j], sums[r * many + j]) for j in range(many)
-                        ]
-                    sums = new
-                return sums
+                return new
 
-            sums = loop(b, whole, UNROLL, sums, lambda c, s: channels(UNROLL, index(0), c, s))
-            rest = b.sub(depth, whole)
-            return loop(b, rest, 1, sums, lambda c, s: channels(1, whole, c, s))
+            return loop(b, depth, 1, sums, channel)
 
         sums = loop(b, blocks, 1, sums, block)
-        for pointer, value in zip([p for row in outs for p in row], sums, strict=True):
+        for pointer, value in zip(outs, sums, strict=True):
             lanes.store(value, pointer)
 
-    limits = panel_limits()
-    limit = max(limits)
+    def row(many: int) -> None:
+        in_sizes(b, pixels, panel_sizes(many), lambda t, count: panel(t, count, many))
 
-    def numbered(case: int) -> None:
-        many = 1 if case <= limit else 2
-        count = case - (many - 1) * limit
-        if count <= limits[many - 1]:
-            panel(count, many)
-
-    case = b.add(rows, b.mul(b.sub(vectors, index(1)), index(limit)))
-    switch(b, case, 2 * limit, numbered)
+    switch(b, vectors, 2, row)
 
 
 def _panel_sums(
@@ -264,31 +242,10 @@ def read_rows(src, plane, size, count, low, rows, h, w, table, strip, at, pitch,
     r0, r1 = min(max(low, 0), h), max(min(low + rows, h), 0)
     r1 = max(r0, r1)
     above = min(max(r0 - low, 0), rows)
-    strip[at : at + above * pitch] = 0
-    strip[at + (above + r1 - r0) * pitch : at + rows * pitch] = 0
+    fill(strip[at : at + above * pitch], 0)
+    fill(strip[at + (above + r1 - r0) * pitch : at + rows * pitch], 0)
     read_strip(src, plane + r0 * w, size, count, (r1 - r0) * w, table, strip, at + above * pitch,
                width)  # fmt: skip
-
-
-@helper
-def panel_row(
-    v, v_at, table, table_at, blocks, depth, u, u_at, u_block, m, m_at, m_block, bias, bias_at,
-    first, pixels, vectors, limits, width,
-):  # fmt: skip
-    """`panel_product` for any number of neighbouring pixels, in panels that are alike.
-
-    A panel of a few pixels runs at a fraction of the speed of a full one.
-    """
-    limit = limits[vectors - 1]
-    panels = (pixels + limit - 1) // limit
-    t = 0
-    for panel in range(panels):
-        rows = pixels // panels + (panel < pixels % panels)
-        panel_product(
-            v, v_at + t * width, table, table_at, blocks, depth, u, u_at, u_block,
-            m, m_at + t * width, m_block, bias, bias_at, first, rows, vectors,
-        )  # fmt: skip
-        t += rows
 
 
 @helper

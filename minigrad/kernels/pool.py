@@ -76,13 +76,13 @@ def max_pool2d_input_grad(
     if not use_jit(g):
         return max_pool2d_input_grad_reference(g, tap, hw, kernel, stride, padding, dilation)
     gx = np.empty((*g.shape[:2], *hw), g.dtype)
-    g3, tap3, gx3 = _planes(g), _planes(tap), _planes(gx)
+    g3, tap3 = _planes(g), _planes(tap)
     how = (kernel, stride, padding, dilation)
     if _in_pairs(how, hw, g.shape[2:]):
-        pairs.pair_best_grad.run(len(g3), 0.3 * gx.size, g3, tap3, gx3)
+        pairs.pair_best_grad.run(len(g3), 0.3 * gx.size, g3, tap3, _planes(gx))
         return gx
     work = 0.3 * gx.size + 3.0 * g.size
-    windows.window_best_grad.run(len(g3), work, g3, tap3, *how, gx3)
+    windows.window_best_grad.run(len(g3), work, g3, tap3, *how, hw[1], _flat(gx))
     return gx
 
 
@@ -187,6 +187,9 @@ def _window_mean(x: Array, t: Tables) -> Array:
     if not use_jit(x):
         return window_mean_reference(x, t)
     y = np.empty((*x.shape[:2], *t.divisor.shape), x.dtype)
+    if t.whole and x.size:
+        windows.plane_mean.run(y.size, 0.3 * x.size, _flat(x), y.reshape(-1))
+        return y
     x3, y3, how = _planes(x), _planes(y), (t.rows, t.cols, t.sliding, t.over(x.dtype))
     if t.in_pairs:
         over = t.over(x.dtype).reshape(-1)
@@ -201,6 +204,9 @@ def _window_spread(g: Array, hw: Pair, t: Tables) -> Array:
     if not use_jit(g):
         return window_spread_reference(g, hw, t)
     gx = np.empty((*g.shape[:2], *hw), g.dtype)
+    if t.whole and gx.size:
+        windows.plane_spread.run(g.size, 0.3 * gx.size, dense(g).reshape(-1), _flat(gx))
+        return gx
     g3, gx3, how = _planes(g), _planes(gx), (t.rows, t.cols, t.over(g.dtype))
     if t.in_pairs:
         over = t.over(g.dtype).reshape(-1)
@@ -243,6 +249,7 @@ class Tables(NamedTuple):
     sliding: tuple[int, int, int]  # width, stride, padding along columns; stride 0: they adapt
     divisor: NDArray[np.float64]  # (OH, OW)
     in_pairs: bool  # 2x2, side by side, one divisor for all
+    whole: bool  # one window, which is the plane, over its number of elements
 
     def over(self, dtype: np.dtype[Any]) -> Array:
         """The divisor in the dtype of the data."""
@@ -280,7 +287,7 @@ def _mean_tables(
     # Where windows are as wide as many of them are, a loop along each beats one across them.
     step = stride[1] if kernel[1] <= 8 else 0
     sliding = (kernel[1], step, padding[1])
-    return Tables(*windows, sliding, divisor, _tile_by_two(*windows, divisor))
+    return Tables(*windows, sliding, divisor, _tile_by_two(*windows, divisor), False)
 
 
 @lru_cache(maxsize=256)
@@ -290,7 +297,8 @@ def _adaptive_tables(hw: Pair, out_hw: Pair) -> Tables:
     width = hw[1] // max(out_hw[1], 1)
     exact = width * out_hw[1] == hw[1] and 0 < width <= 8  # then they slide by their width
     sliding = (width, width if exact else 0, 0)
-    return Tables(rows, cols, sliding, divisor, _tile_by_two(rows, cols, divisor))
+    in_pairs = _tile_by_two(rows, cols, divisor)
+    return Tables(rows, cols, sliding, divisor, in_pairs, out_hw == (1, 1))
 
 
 def _tile_by_two(rows: Index, cols: Index, divisor: NDArray[np.float64]) -> bool:

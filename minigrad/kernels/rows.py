@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from minigrad.kernels.exponential import exp32, exp64
-from minigrad.kernels.jit import Kernel, helper, kernel
+from minigrad.kernels.jit import Kernel, fill, helper, kernel
 from minigrad.kernels.team import share
 
 __all__ = ["by_dtype"]
@@ -24,7 +24,7 @@ LANES = 16
 def _top(row, best):
     """Largest element, of NaNs aside; `best` (LANES,) is work space, so that no lane waits."""
     n = len(row) // LANES * LANES
-    best[:] = row[0]
+    fill(best, row[0])
     for at in range(0, n, LANES):
         part = row[at : at + LANES]
         for k in range(LANES):
@@ -98,7 +98,7 @@ def _rows(exp: Kernel) -> SimpleNamespace:
         for r in share(team, chunks):
             row, to = x[r], gx[r]
             if scale[r] == 0 and target[r] == 0:
-                to[:] = 0
+                fill(to, 0)
                 continue
             top, total = _top(row, work), x.dtype.type(0)
             for k in range(len(row)):

@@ -18,6 +18,7 @@ __all__ = [
     "Value",
     "at",
     "cover",
+    "in_sizes",
     "intrinsic_of",
     "lanes",
     "loop",
@@ -265,6 +266,25 @@ def cover(
         loop(builder, n, lanes_.width, [], step)
 
     switch(builder, fits, len(widths), case)
+
+
+def in_sizes(
+    builder: Any, n: Any, sizes: list[int], emit: Callable[[Any, int], None]
+) -> None:
+    """emit(first, size) for parts that cover range(n): as many of the first size as fit, and so on.
+
+    `sizes` fall and end with 1. So a part's size is known when compiling, and few are compiled.
+    """
+    first = n.type(0)
+    for size in sizes:
+        count = builder.sdiv(builder.sub(n, first), n.type(size))
+
+        def step(i: Any, _: list[Any], size: int = size, first: Any = first) -> list[Any]:
+            emit(builder.add(first, builder.mul(i, n.type(size))), size)
+            return []
+
+        loop(builder, count, 1, [], step)
+        first = builder.add(first, builder.mul(count, n.type(size)))
 
 
 def at(builder: Any, base: Any, *offsets: Any) -> Any:

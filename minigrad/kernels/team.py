@@ -22,7 +22,7 @@ from typing import Any
 
 from minigrad.kernels.jit import helper, intrinsic, kernel
 from minigrad.kernels.simd import at
-from minigrad.kernels.threads import Row, Shared
+from minigrad.kernels.threads import ROW, Row, Shared
 
 __all__ = ["mine", "serve", "share"]
 
@@ -196,11 +196,11 @@ def _begin(context: Any, b: Any, signature: Any, args: Any) -> Any:
     with b.if_then(b.not_(alone)):
         calls = b.icmp_signed("==", b.load(_word(b, team, Row.MEMBER)), zero)
         with b.if_then(calls):
-            _publish(b, team)
+            _publish(b, team, chunks)
     return made._getvalue()
 
 
-def _publish(b: Any, team: Any) -> None:
+def _publish(b: Any, team: Any, chunks: Any) -> None:
     """Leave for the workers how to call this function, with their row in the place of ours.
 
     Numba passes a place for the result, one for an exception, then the arguments, of which the
@@ -228,7 +228,10 @@ def _publish(b: Any, team: Any) -> None:
     shared = b.load(_word(b, team, Row.SHARED))
     b.store(b.ptrtoint(entry, i64), _word(b, shared, Shared.FUNCTION))
     b.store(b.ptrtoint(kept, i64), _word(b, shared, Shared.ARGUMENTS))
-    b.store(i64(0), _word(b, shared, Shared.NEXT))
+    threads = b.load(_word(b, shared, Shared.THREADS))
+    with cgutils.for_range(b, threads) as counted:
+        first = b.sdiv(b.mul(counted.index, chunks), threads)
+        b.store(first, _word(b, _row(b, shared, counted.index), Row.NEXT))
     call = b.add(_load(b, shared, Shared.CALL), i64(1))
     _store(b, call, shared, Shared.OPEN)
     _store(b, call, shared, Shared.CALL)
@@ -254,34 +257,58 @@ def _next(context: Any, b: Any, signature: Any, args: Any, result: Any) -> None:
 
 
 def _take(b: Any, it: Any) -> None:
-    """Take half of this thread's share of what is left, at least one chunk: large parts first."""
-    team, chunks, i64 = it.team, it.chunks, it.team.type
+    """Take a quarter of what is left of this thread's chunks, or else of another's.
+
+    Each thread begins with the same part of every call, so that it finds in its caches what it
+    wrote in the last one.
+    """
+    from numba.core import cgutils
+
+    team, i64 = it.team, it.team.type
     shared = b.load(_word(b, team, Row.SHARED))
-    twice = b.shl(b.load(_word(b, shared, Shared.THREADS)), i64(1))
-    again, some, none, after = (
-        b.append_basic_block(n) for n in ("again", "some", "none", "after")
+    threads = b.load(_word(b, shared, Shared.THREADS))
+    member = b.load(_word(b, team, Row.MEMBER))
+    other = cgutils.alloca_once(b, i64)
+    b.store(i64(0), other)
+    ask, again, some, none, following, after = (
+        b.append_basic_block(n) for n in ("ask", "again", "some", "none", "following", "after")
     )
+    b.branch(ask)
+    b.position_at_end(ask)
+    whose = b.srem(b.add(member, b.load(other)), threads)
+    stop = b.sdiv(b.mul(b.add(whose, i64(1)), it.chunks), threads)
+    next_ = _word(b, _row(b, shared, whose), Row.NEXT)
     b.branch(again)
     b.position_at_end(again)
-    first = _load(b, shared, Shared.NEXT)
-    left = b.sub(chunks, first)
-    b.cbranch(b.icmp_signed(">", left, i64(0)), some, none)
+    first = b.load_atomic(next_, ORDER, 8)
+    left = b.sub(stop, first)
+    b.cbranch(b.icmp_signed(">", left, i64(0)), some, following)
     b.position_at_end(some)
-    part = b.sdiv(left, twice)
-    part = b.select(b.icmp_signed(">", part, i64(1)), part, i64(1))
-    last = b.add(first, part)
-    got = b.cmpxchg(_word(b, shared, Shared.NEXT), first, last, ORDER, ORDER)
+    part = b.sdiv(left, i64(4))
+    last = b.add(first, b.select(b.icmp_signed(">", part, i64(1)), part, i64(1)))
+    got = b.cmpxchg(next_, first, last, ORDER, ORDER)
     b.store(first, it.at)
     b.store(last, it.end)
     b.cbranch(b.extract_value(got, 1), after, again)
+    b.position_at_end(following)
+    asked = b.add(b.load(other), i64(1))
+    b.store(asked, other)
+    b.cbranch(b.icmp_signed("<", asked, threads), ask, none)
     b.position_at_end(none)
     b.store(i64(0), it.at)
     b.store(i64(0), it.end)
-    with b.if_then(b.icmp_signed("==", b.load(_word(b, team, Row.MEMBER)), i64(0))):
+    with b.if_then(b.icmp_signed("==", member, i64(0))):
         _store(b, i64(0), shared, Shared.OPEN)
         _wait(b, shared)
     b.branch(after)
     b.position_at_end(after)
+
+
+def _row(b: Any, shared: Any, member: Any) -> Any:
+    """Address of a thread's row."""
+    i64 = shared.type
+    words = b.add(i64(Shared.ROWS), b.mul(member, i64(ROW)))
+    return b.add(shared, b.mul(words, i64(8)))
 
 
 def _wait(b: Any, shared: Any) -> None:

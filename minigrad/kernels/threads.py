@@ -16,11 +16,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from enum import IntEnum
 from functools import lru_cache
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from minigrad.kernels.processors import cpus, current_cpu, default_threads
 
 __all__ = [
     "Row",
@@ -50,10 +51,11 @@ class Row(IntEnum):
     MEMBER = 0  # 0 for the caller, then counted up
     SHARED = 1  # address of the row that all use
     SEEN = 2  # number of the last call that this worker saw
+    NEXT = 3  # the first of this thread's chunks that nobody has taken
 
 
 class Shared(IntEnum):
-    """Words of the row that all use; what changes while chunks are taken has lines of its own."""
+    """Words of the row that all use; what changes during a call has lines of its own."""
 
     THREADS = 0
     CALL = 1  # number of the last call
@@ -61,12 +63,11 @@ class Shared(IntEnum):
     PYTHON = 3  # number of the last call for the interpreter
     FUNCTION = 4  # address of the kernel's entry for workers, and of its arguments
     ARGUMENTS = 5
-    NEXT = 16  # first chunk that nobody has taken
-    RUNNING = 32  # workers that may use the arguments
+    RUNNING = 16  # workers that may use the arguments
+    ROWS = 32  # here the threads' rows begin
 
 
-ROW = 16  # words, two lines of cache
-SHARED_ROWS = 3
+ROW = 16  # words of a thread's, two lines of cache
 
 
 def parallel(fn: Callable[[int, int], object], chunks: int, work: float) -> None:
@@ -230,13 +231,13 @@ class _Pool:
         self.job: _Job | None = None
         self.closed = False
         self.cpu = -1  # where the workers are not
-        self.spins = threads <= _cpus()
+        self.spins = threads <= cpus()
         self.turns = TURNS if self.spins else FEW_TURNS
         self.threads = threads
-        self.board = _aligned(8 * ROW * (SHARED_ROWS + threads)).view(np.int64)
+        self.board = _aligned(8 * (Shared.ROWS + ROW * threads)).view(np.int64)
         self.board[:] = 0
         self.board[Shared.THREADS] = threads
-        rows = self.board.reshape(-1, ROW)[SHARED_ROWS:]
+        rows = self.board[Shared.ROWS :].reshape(threads, ROW)
         rows[:, Row.MEMBER], rows[:, Row.SHARED] = range(threads), self.board.ctypes.data
         self.team, *others = (row.ctypes.data for row in rows)
         self.workers = [_Worker(self, row) for row in others]
@@ -273,7 +274,7 @@ class _Pool:
         The system often wakes a thread where the one that calls it runs, and lets both share that
         processor for tens of milliseconds.
         """
-        cpu = _current_cpu()
+        cpu = current_cpu()
         if cpu == self.cpu or not self.spins:
             return
         self.cpu = cpu
@@ -300,8 +301,8 @@ def _get_pool() -> _Pool:
     if pool is None:
         with _pool_lock:
             if _pool is None:
-                threads = _default_threads()
-                if threads != _cpus():  # BLAS looks at neither the quota nor our variable
+                threads = default_threads()
+                if threads != cpus():  # BLAS looks at neither the quota nor our variable
                     _set_blas_threads(threads)
                 _pool = _Pool(threads)
             pool = _pool
@@ -315,75 +316,12 @@ def _after_fork() -> None:
     if _pool is not None:
         threads = len(_pool.workers) + 1
         _pool = None
-        if threads != _default_threads():
+        if threads != default_threads():
             _pool = _Pool(threads)
 
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
-
-
-def _find_current_cpu() -> Callable[[], int]:
-    if hasattr(os, "sched_setaffinity"):
-        with suppress(OSError, AttributeError):
-            function = ctypes.CDLL(None).sched_getcpu
-            function.argtypes, function.restype = (), ctypes.c_int
-            return function
-    return lambda: -1
-
-
-_current_cpu = _find_current_cpu()
-
-
-def _cpus() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def _default_threads() -> int:
-    asked = os.environ.get("MINIGRAD_NUM_THREADS", "")
-    if asked.isdigit() and int(asked) > 0:
-        return int(asked)
-    quota = _cpu_quota(Path("/sys/fs/cgroup"), Path("/proc/self/cgroup"))
-    return max(1, math.ceil(min(_cpus(), quota)))
-
-
-def _cpu_quota(root: Path, groups: Path) -> float:
-    """CPUs that the container may use, by cgroup version 2 or 1; infinite if nothing limits."""
-    quota = math.inf
-    try:
-        lines = [line.split(":", 2) for line in groups.read_text().splitlines()]
-    except OSError:
-        lines = []
-    for _, controllers, path in (line for line in lines if len(line) == 3):
-        if controllers == "":
-            base = root
-        elif "cpu" in controllers.split(","):
-            base = root / "cpu"
-        else:
-            continue
-        here = base / path.lstrip("/")
-        for folder in chain([base, here], here.parents):
-            if folder == base or base in folder.parents:
-                quota = min(quota, _folder_quota(folder))
-    return quota
-
-
-def _folder_quota(folder: Path) -> float:
-    try:
-        limit, period = (folder / "cpu.max").read_text().split()
-    except (OSError, ValueError):
-        try:
-            limit = (folder / "cpu.cfs_quota_us").read_text().strip()
-            period = (folder / "cpu.cfs_period_us").read_text().strip()
-        except OSError:
-            return math.inf
-    try:
-        cpus = float(limit) / float(period)
-    except (ValueError, ZeroDivisionError):  # "max"
-        return math.inf
-    return cpus if cpus > 0 else math.inf
 
 
 def one_blas_thread() -> bool:

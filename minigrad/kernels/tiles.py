@@ -13,22 +13,22 @@ from typing import Any
 import numpy as np
 
 from minigrad.kernels.jit import intrinsic
-from minigrad.kernels.simd import Lanes, at, intrinsic_of, lanes, loop, switch, vector_bytes
+from minigrad.kernels.simd import Lanes, at, in_sizes, intrinsic_of, lanes, loop, vector_bytes
 
-__all__ = ["DOT_TAPS", "dot_tiles", "max_rows", "pixels", "product_tiles"]
+__all__ = ["DOT_TAPS", "dot_tiles", "pixels", "product_tiles", "tile_rows"]
 
 VECTORS = 2  # vectors of neighbouring pixels in a product tile
 DOT_TAPS = 4  # taps in a dot tile
 
 
 @lru_cache(maxsize=1)
-def max_rows() -> tuple[int, int]:
-    """Rows of a product tile and of a dot tile, so that sums and operands fit the registers.
+def tile_rows() -> tuple[list[int], list[int]]:
+    """Rows of product tiles and of dot tiles, so that sums and operands fit the registers.
 
     AVX2 has 16, AVX-512 and ARM have 32. With AVX2, dot tiles of 3 rows spill and take 1.2 to 1.3
     times as long.
     """
-    return (6, 2) if vector_bytes() == 32 else (8, 6)
+    return ([6, 4, 2, 1], [2, 1]) if vector_bytes() == 32 else ([8, 6, 4, 2, 1], [6, 4, 2, 1])
 
 
 def pixels(dtype: np.dtype) -> int:
@@ -40,7 +40,7 @@ def pixels(dtype: np.dtype) -> int:
 def product_tiles(typingctx, a, a_at, a_row, x, x_at, taps, tap_at, n, y, y_at, y_row, rows):
     """y[y_at + i·y_row + p] = sum_{t<n} a[a_at + i·a_row + t] · x[x_at + taps[tap_at+t] + p].
 
-    For i < rows <= max_rows()[0] and one tile of neighbouring pixels p. All arrays are flat.
+    For i < rows and one tile of neighbouring pixels p. All arrays are flat.
     """
     return intrinsic_of(
         _emit_product, a, a_at, a_row, x, x_at, taps, tap_at, n, y, y_at, y_row, rows
@@ -49,19 +49,17 @@ def product_tiles(typingctx, a, a_at, a_row, x, x_at, taps, tap_at, n, y, y_at, 
 
 @intrinsic
 def dot_tiles(
-    typingctx, g, g_at, g_row, g_item, x, x_at, x_item, taps, tap_at, n, items, y, y_at, y_row, rows
+    typingctx, g, g_at, g_row, g_item, x, x_item, taps, many, n, items, y, y_at, y_row, rows
 ):
     """y[y_at + i·y_row + j] += the dot product of run i of g and the run of x at tap j.
 
-        sum_{b<items, p<n} g[g_at + i·g_row + b·g_item + p]
-                         · x[x_at + taps[tap_at + j] + b·x_item + p]
+        sum_{b<items, p<n} g[g_at + i·g_row + b·g_item + p] · x[taps[j] + b·x_item + p]
 
-    For i < rows <= max_rows()[1] and j < DOT_TAPS; n is a multiple of the vector length.
+    For i < rows and j < many, a multiple of DOT_TAPS; n is one of the vector length.
     """
     return intrinsic_of(
-        _emit_dot, g, g_at, g_row, g_item, x, x_at, x_item,
-        taps, tap_at, n, items, y, y_at, y_row, rows,
-    )  # fmt: skip
+        _emit_dot, g, g_at, g_row, g_item, x, x_item, taps, many, n, items, y, y_at, y_row, rows
+    )
 
 
 def _emit_product(
@@ -73,8 +71,9 @@ def _emit_product(
     a, x, y, taps = at(b, a, a_at), at(b, x, x_at), at(b, y, y_at), at(b, taps, tap_at)
     steps = [index(k * v.width) for k in range(VECTORS)]
 
-    def tile(count: int) -> None:
-        starts = [at(b, a, b.mul(a_row, index(i))) for i in range(count)]
+    def tile(first: Any, count: int) -> None:
+        rows = [b.add(first, index(i)) for i in range(count)]
+        starts = [at(b, a, b.mul(a_row, row)) for row in rows]
 
         def tap(t: Any, sums: list[Any]) -> list[Any]:
             here = at(b, x, b.load(at(b, taps, t)))
@@ -87,25 +86,29 @@ def _emit_product(
             return new
 
         sums = loop(b, n, 1, [v.zero] * (count * VECTORS), tap)
-        for i in range(count):
-            row = at(b, y, b.mul(y_row, index(i)))
+        for i, row in enumerate(rows):
+            line = at(b, y, b.mul(y_row, row))
             for k in range(VECTORS):
-                v.store(sums[i * VECTORS + k], at(b, row, steps[k]))
+                v.store(sums[i * VECTORS + k], at(b, line, steps[k]))
 
-    switch(b, rows, max_rows()[0], tile)
+    in_sizes(b, rows, tile_rows()[0], tile)
 
 
 def _emit_dot(
-    b: Any, g: Any, g_at: Any, g_row: Any, g_item: Any, x: Any, x_at: Any, x_item: Any,
-    taps: Any, tap_at: Any, n: Any, items: Any, y: Any, y_at: Any, y_row: Any, rows: Any,
+    b: Any, g: Any, g_at: Any, g_row: Any, g_item: Any, x: Any, x_item: Any, taps: Any, many: Any,
+    n: Any, items: Any, y: Any, y_at: Any, y_row: Any, rows: Any,
 ) -> None:  # fmt: skip
     v = Lanes(b, x)
     index = n.type
-    g, x, y, taps = at(b, g, g_at), at(b, x, x_at), at(b, y, y_at), at(b, taps, tap_at)
+    g, y = at(b, g, g_at), at(b, y, y_at)
 
-    def tile(count: int) -> None:
-        planes = [at(b, x, b.load(at(b, taps, index(j)))) for j in range(DOT_TAPS)]
-        lines = [at(b, g, b.mul(g_row, index(i))) for i in range(count)]
+    def tile(first: Any, count: int) -> None:
+        loop(b, many, DOT_TAPS, [], lambda tap, _: dots(first, count, tap))
+
+    def dots(first: Any, count: int, tap: Any) -> list[Any]:
+        rows = [b.add(first, index(i)) for i in range(count)]
+        planes = [at(b, x, b.load(at(b, taps, tap, index(j)))) for j in range(DOT_TAPS)]
+        lines = [at(b, g, b.mul(g_row, row)) for row in rows]
 
         def item(k: Any, sums: list[Any]) -> list[Any]:
             g_skip, x_skip = b.mul(k, g_item), b.mul(k, x_item)
@@ -118,10 +121,10 @@ def _emit_dot(
             return loop(b, n, v.width, sums, run)
 
         sums = loop(b, items, 1, [v.zero] * (count * DOT_TAPS), item)
-        for i in range(count):
-            row = at(b, y, b.mul(y_row, index(i)))
+        for i, row in enumerate(rows):
             for j in range(DOT_TAPS):
-                place = at(b, row, index(j))
+                place = at(b, y, b.mul(y_row, row), tap, index(j))
                 b.store(b.fadd(b.load(place), v.total(sums[i * DOT_TAPS + j])), place)
+        return []
 
-    switch(b, rows, max_rows()[1], tile)
+    in_sizes(b, rows, tile_rows()[1], tile)

@@ -1,6 +1,7 @@
 """The compiled loops of optimisers: every element is read and written once. No policy here.
 
-A chunk is BLOCK elements. An absent state array is passed as one of no elements.
+A chunk is BLOCK elements. An absent state array is passed as one of no elements. Hyperparameters
+have the dtype of the parameters, so that the loop stays in it.
 """
 
 from __future__ import annotations
@@ -13,15 +14,6 @@ from minigrad.kernels.team import share
 __all__ = ["BLOCK", "adadelta", "adagrad", "adam", "rmsprop", "sgd"]
 
 BLOCK = 16384
-
-
-@helper
-def _scalars(p, values):
-    """The hyperparameters in the dtype of the parameters, so that the loop stays in it."""
-    out = np.empty(len(values), p.dtype)
-    for i in range(len(values)):
-        out[i] = values[i]
-    return out
 
 
 @helper
@@ -38,8 +30,7 @@ def _block(chunk, p):
 @kernel
 def sgd(team, chunks, p, g, buf, first, nesterov, hyper):
     """hyper = sign of g, lr, momentum, 1 − dampening, weight decay."""
-    h = _scalars(p, hyper)
-    sign, lr, momentum, rate, decay = h[0], h[1], h[2], h[3], h[4]
+    sign, lr, momentum, rate, decay = hyper[0], hyper[1], hyper[2], hyper[3], hyper[4]
     for chunk in share(team, chunks):
         part = _block(chunk, p)
         ps, gs, bs = p[part], g[part], buf[part]
@@ -57,9 +48,8 @@ def sgd(team, chunks, p, g, buf, first, nesterov, hyper):
 @kernel
 def adam(team, chunks, p, g, m, v, vmax, hyper):
     """hyper = sign of g, step size, 1 − β1, β2, 1 − β2, 1/root, eps, weight decay, shrink."""
-    h = _scalars(p, hyper)
-    sign, size, rate1, beta2, rate2 = h[0], h[1], h[2], h[3], h[4]
-    unroot, eps, decay, shrink = h[5], h[6], h[7], h[8]
+    sign, size, rate1, beta2, rate2 = hyper[0], hyper[1], hyper[2], hyper[3], hyper[4]
+    unroot, eps, decay, shrink = hyper[5], hyper[6], hyper[7], hyper[8]
     amsgrad = len(vmax) > 0
     for chunk in share(team, chunks):
         part = _block(chunk, p)
@@ -78,8 +68,8 @@ def adam(team, chunks, p, g, m, v, vmax, hyper):
 @kernel
 def rmsprop(team, chunks, p, g, v, buf, mean, hyper):
     """hyper = sign of g, lr, α, 1 − α, eps, momentum, weight decay."""
-    h = _scalars(p, hyper)
-    sign, lr, alpha, rate, eps, momentum, decay = h[0], h[1], h[2], h[3], h[4], h[5], h[6]
+    sign, lr, alpha, rate = hyper[0], hyper[1], hyper[2], hyper[3]
+    eps, momentum, decay = hyper[4], hyper[5], hyper[6]
     heavy, centred = len(buf) > 0, len(mean) > 0
     for chunk in share(team, chunks):
         part = _block(chunk, p)
@@ -102,8 +92,7 @@ def rmsprop(team, chunks, p, g, v, buf, mean, hyper):
 @kernel
 def adagrad(team, chunks, p, g, total, hyper):
     """hyper = sign of g, step size, eps, weight decay."""
-    h = _scalars(p, hyper)
-    sign, size, eps, decay = h[0], h[1], h[2], h[3]
+    sign, size, eps, decay = hyper[0], hyper[1], hyper[2], hyper[3]
     for chunk in share(team, chunks):
         part = _block(chunk, p)
         ps, gs, totals = p[part], g[part], total[part]
@@ -117,8 +106,7 @@ def adagrad(team, chunks, p, g, total, hyper):
 @kernel
 def adadelta(team, chunks, p, g, v, delta, hyper):
     """hyper = sign of g, lr, ρ, 1 − ρ, eps, weight decay."""
-    h = _scalars(p, hyper)
-    sign, lr, rho, rate, eps, decay = h[0], h[1], h[2], h[3], h[4], h[5]
+    sign, lr, rho, rate, eps, decay = hyper[0], hyper[1], hyper[2], hyper[3], hyper[4], hyper[5]
     for chunk in share(team, chunks):
         part = _block(chunk, p)
         ps, gs, vs, deltas = p[part], g[part], v[part], delta[part]

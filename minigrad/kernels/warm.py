@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from minigrad.kernels import activation, conv, index, loss, norm, optim, pool
+from minigrad.kernels import activation, conv, elementwise, index, loss, norm, optim, pool, special
 
 __all__ = ["exercise"]
 
@@ -17,17 +17,27 @@ def exercise(dtype: np.dtype) -> None:
     _normalise(x)
     _update(dtype)
     activation.passing(x, x, 0.0, 1.0)
+    special.erf(np.ones(special.SMALL + 1, dtype))
+    elementwise.add(*np.ones((2, elementwise.BIG), dtype))
     _classify(x[0, 0])
     index.scatter_add(np.zeros((2, 2), dtype), np.zeros(1, np.int64), np.ones((1, 2), dtype))
 
 
 def _convolve(x: np.ndarray) -> None:
-    for groups in (1, 2):  # 2 are depthwise
-        w = np.ones((2, 2 // groups, 3, 3), x.dtype)
-        layer = ((1, 1), (1, 1), (1, 1), groups)
-        y = conv.conv2d(x, w, None, *layer)
-        conv.conv2d_input_grad(y, w, (4, 4), *layer)
-        conv.conv2d_weight_grad(y, x, (3, 3), *layer)
+    _layer(x, 2, 1, "runs")
+    _layer(x, 2, 2, "depthwise")
+    if x.dtype == np.float32:
+        _layer(x, 2, 1, "blocked")
+        for side in (4, 32):  # few pixels and many filters are another order of loops
+            _layer(np.ones((1, 32, side, side), x.dtype), 32, 1, "winograd")
+
+
+def _layer(x: np.ndarray, filters: int, groups: int, algorithm: str) -> None:
+    w = np.ones((filters, x.shape[1] // groups, 3, 3), x.dtype)
+    how = ((1, 1), (1, 1), (1, 1), groups, algorithm)
+    y = conv.conv2d(x, w, None, *how)
+    conv.conv2d_input_grad(y, w, x.shape[2:], *how)
+    conv.conv2d_weight_grad(y, x, (3, 3), *how)
 
 
 def _pool(x: np.ndarray) -> None:
@@ -37,7 +47,7 @@ def _pool(x: np.ndarray) -> None:
         pool.max_pool2d_input_grad(y, tap, (4, 4), *how)
     idx = pool.adaptive_max_pool2d(x, (1, 1))[1]
     pool.scatter_plane(pool.gather_plane(x, idx), idx, (4, 4))
-    for size in (1, 2):
+    for size in (1, 2, 3):
         y = pool.adaptive_avg_pool2d(x, (size, size))
         pool.adaptive_avg_pool2d_input_grad(y, (4, 4))
 

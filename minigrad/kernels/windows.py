@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from minigrad.kernels.jit import helper, kernel
+from minigrad.kernels.jit import fill, helper, kernel
 from minigrad.kernels.team import share
 
-__all__ = ["gather", "scatter", "window_best", "window_best_grad", "window_max", "window_mean",
-           "window_spread"]  # fmt: skip
+__all__ = ["gather", "plane_mean", "plane_spread", "scatter", "window_best", "window_best_grad",
+           "window_max", "window_mean", "window_spread"]  # fmt: skip
 
 
 @helper
@@ -79,16 +79,15 @@ def window_best(team, chunks, x, size, stride, pad, dil, y, tap):
 
 
 @kernel
-def window_best_grad(team, chunks, g, tap, size, stride, pad, dil, gx):
-    """Adjoint of `window_best`: each g is added where its window's winner stood."""
+def window_best_grad(team, chunks, g, tap, size, stride, pad, dil, w, gx):
+    """Adjoint of `window_best`: each g is added where its winner stood in planes of gx, w wide."""
     (kh, kw), (sh, sw), (ph, pw), (dh, dw) = size, stride, pad, dil
-    w = gx.shape[2]
     place = np.empty(kh * kw, np.int64)
     for t in range(kh * kw):
         place[t] = t // kw * dh * w + t % kw * dw
     for p in share(team, chunks):
-        plane = gx[p].reshape(-1)
-        plane[:] = 0
+        plane = gx[p]
+        fill(plane, 0)
         for i in range(g.shape[1]):
             line, at = g[p, i], tap[p, i]
             corner = (i * sh - ph) * w - pw
@@ -135,7 +134,7 @@ def scatter(team, chunks, g, idx, gx):
     """gx[p] = 0; gx[p, idx[p, k]] += g[p, k]."""
     for p in share(team, chunks):
         plane, places, line = gx[p], idx[p], g[p]
-        plane[:] = 0
+        fill(plane, 0)
         for k in range(len(places)):
             plane[places[k]] += line[k]
 
@@ -148,16 +147,11 @@ def window_mean(team, chunks, x, rows, cols, sliding, divisor, y):
     """
     w, ow = x.shape[2], cols.shape[0]
     width, step, pad = sliding
-    whole = ow == 1 and cols[0, 0] == 0 and cols[0, 1] == w
     column = np.empty(w, x.dtype)
     for p in share(team, chunks):
-        flat = x[p].reshape(-1)
         for i in range(rows.shape[0]):
             line, over = y[p, i], divisor[i]
-            if whole:
-                line[0] = _total(flat[rows[i, 0] * w : rows[i, 1] * w]) / over[0]
-                continue
-            column[:] = 0
+            fill(column, 0)
             for r in range(rows[i, 0], rows[i, 1]):
                 row = x[p, r]
                 for c in range(w):
@@ -166,7 +160,7 @@ def window_mean(team, chunks, x, rows, cols, sliding, divisor, y):
                 for j in range(ow):
                     line[j] = _total(column[cols[j, 0] : cols[j, 1]])
             else:
-                line[:] = 0
+                fill(line, 0)
                 for v in range(width):
                     c, low, high = _columns(v, step, pad, 1, w, ow)
                     if high > low:
@@ -197,17 +191,12 @@ def _add_every(src, step, to):
 def window_spread(team, chunks, g, rows, cols, divisor, gx):
     """Adjoint of `window_mean`."""
     h, w = gx.shape[1], gx.shape[2]
-    whole = cols.shape[0] == 1 and cols[0, 0] == 0 and cols[0, 1] == w
     row = np.empty(w, g.dtype)
     for p in share(team, chunks):
         done = 0  # rows that hold something
         for i in range(rows.shape[0]):
             line, over = g[p, i], divisor[i]
-            if whole and rows[i, 0] == done:
-                gx[p].reshape(-1)[done * w : rows[i, 1] * w] = line[0] / over[0]
-                done = rows[i, 1]
-                continue
-            row[:] = 0
+            fill(row, 0)
             for j in range(cols.shape[0]):
                 each = line[j] / over[j]
                 for c in range(cols[j, 0], cols[j, 1]):
@@ -218,9 +207,24 @@ def window_spread(team, chunks, g, rows, cols, divisor, gx):
                     for c in range(w):
                         to[c] += row[c]
                 else:
-                    to[:] = row
+                    for c in range(w):
+                        to[c] = row[c]
             for r in range(done, rows[i, 0]):
-                gx[p, r, :] = 0
+                fill(gx[p, r], 0)
             done = max(done, rows[i, 1])
         for r in range(done, h):
-            gx[p, r, :] = 0
+            fill(gx[p, r], 0)
+
+
+@kernel
+def plane_mean(team, chunks, x, y):
+    """Mean of each row of x, which is a plane."""
+    for p in share(team, chunks):
+        y[p] = _total(x[p]) / y.dtype.type(x.shape[1])
+
+
+@kernel
+def plane_spread(team, chunks, g, gx):
+    """Adjoint of `plane_mean`."""
+    for p in share(team, chunks):
+        fill(gx[p], g[p] / g.dtype.type(gx.shape[1]))

@@ -200,7 +200,7 @@ def winograd_products(
                             v, point * p.v_point, blocks, c0, channels, width,
                             u, point * p.u_point + u_at + k * p.u_block, p.u_block,
                             m, point * p.m_point + k * cap * width, cap * width,
-                            zeros, 0, c0 == 0, tiles, vectors, p.limits, width,
+                            zeros, 0, c0 == 0, tiles, vectors,
                         )  # fmt: skip
             for k in range(here):
                 output_tiles(m, k * cap * width, bias, group + k, first, last, p, write_table,

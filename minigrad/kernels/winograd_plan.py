@@ -9,7 +9,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from minigrad.kernels.panels import panel_limits
 from minigrad.kernels.simd import lanes
 
 Pair = tuple[int, int]
@@ -22,7 +21,6 @@ MIN_TILES, MAX_TILES = 24, 96  # of a chunk: U is read once for each, and V must
 MIN_CHUNKS = 8  # that a layer is cut into, where it can be
 FILTER_GROUP = 64  # filters whose products are kept at once
 PARTIAL_BYTES = 4 * 1024 * 1024  # of all partial sums of a filter gradient
-DEEP_BYTES = 2 * 1024 * 1024  # of U, from where it should not be made as a whole
 
 
 class Tiling(NamedTuple):
@@ -53,7 +51,6 @@ class Tiling(NamedTuple):
     m_point: int
     u_point: int
     u_block: int  # stride between blocks of filters in U
-    limits: Pair  # tiles in a panel of one, of two vectors
     parts: int  # partial sums of a filter gradient
 
 
@@ -105,7 +102,7 @@ def _plan(n: int, c: int, hw: Pair, k: int, padding: Pair, sums: bool) -> Plan:
     cb, kb = -(-c // width), -(-k // width)  # blocks of channels, of filters
     block_bytes = 36 * 4 * width  # of one tile, or one channel, and one block
     u_bytes = block_bytes * cb * width * kb
-    deep = u_bytes > DEEP_BYTES and block_bytes * tile_rows * tw * cb < u_bytes
+    deep = kb > 1 and block_bytes * tile_rows * tw * cb < u_bytes
     group = max(1, min(kb, FILTER_GROUP // width))
     step = cb
     if deep:
@@ -134,7 +131,7 @@ def _plan(n: int, c: int, hw: Pair, k: int, padding: Pair, sums: bool) -> Plan:
     sizes = Tiling(
         width, c, k, h, w, oh, ow, *padding, int(deep), th, tw, tile_rows, block, cb, step, kb,
         group, pitch, strip_rows, strip, v_point, m_point, u_point, u_block,
-        panel_limits(), parts,
+        parts,
     )  # fmt: skip
     return Plan(
         sizes=sizes, chunks=chunks if oh and ow else 0,

@@ -5,7 +5,7 @@ Numba code that the kernels of `winograd` are put together from; `p` is their `T
 
 from __future__ import annotations
 
-from minigrad.kernels.jit import helper
+from minigrad.kernels.jit import fill, helper
 from minigrad.kernels.panels import read_rows, read_strip, write_strip
 from minigrad.kernels.winograd_simd import (
     tile_cotangent,
@@ -46,7 +46,7 @@ def filter_block_points(w, p, turned, table, block, c0, c1, u, u_at, strip):
             read_strip(w, start, 9, many, 9, table, strip, 0, width)
         for ch in range(count):
             tile_filter(strip, ch * 9 * width, u, u_at + (first + ch - c0) * width, p.u_point)
-    strip[: 9 * width] = 0
+    fill(strip[: 9 * width], 0)
     for ch in range(max(c0, p.c), c1):
         tile_filter(strip, 0, u, u_at + (ch - c0) * width, p.u_point)
 
@@ -67,8 +67,8 @@ def clear_borders(strip, rows, pitch, before, inside):
     """Zero the columns of a strip that pixels never reach, `inside` of them after `before`."""
     for r in range(rows):
         line = strip[r * pitch : (r + 1) * pitch]
-        line[:before] = 0
-        line[before + inside :] = 0
+        fill(line[:before], 0)
+        fill(line[before + inside :], 0)
 
 
 @helper

@@ -1,0 +1,105 @@
+"""Chunks that threads share without the interpreter: each is done once, by whoever, every time."""
+
+import threading
+
+import numpy as np
+import pytest
+
+from minigrad.kernels import jit, threads
+from minigrad.kernels.team import mine, share
+
+pytestmark = pytest.mark.skipif(not jit.jit_enabled(), reason="the compiled kernels are off")
+COUNTS = (0, 1, 2, 3, 7, 8, 100, 1001)
+BIG = 1e9  # work for which threads are called
+
+
+@jit.kernel
+def count(team, chunks, seen, done):
+    """Counts every chunk, and how many each thread did."""
+    own = mine(team, done)
+    for i in share(team, chunks):
+        seen[i] += 1
+        own[0] += 1
+
+
+@pytest.fixture(params=[1, 2, 3, 4])
+def some_threads(request):
+    before = threads.get_num_threads()
+    threads.set_num_threads(request.param)
+    yield request.param
+    threads.set_num_threads(before)
+
+
+def call(chunks):
+    """Chunks that were not done once, and what the threads did."""
+    seen, done = np.zeros(chunks, np.int64), np.zeros((threads.get_num_threads(), 16), np.int64)
+    count.run(chunks, BIG, seen, done)
+    return (seen != 1).sum(), done[:, 0]
+
+
+def test_every_chunk_is_done_once(some_threads):
+    for chunks in COUNTS:
+        for _ in range(100):
+            wrong, done = call(chunks)
+            assert wrong == 0 and done.sum() == chunks
+
+
+def test_workers_help(some_threads):
+    seen, done = np.zeros(64, np.int64), np.zeros((some_threads, 16), np.int64)
+    for k in range(100_000):  # one that sleeps needs a while to begin
+        count.run(64, BIG, seen, done)
+        if (done[:, 0] > 0).all():
+            break
+    assert (done[:, 0] > 0).all()
+    assert (seen == k + 1).all()
+
+
+def test_workers_that_slept_find_the_next_call():
+    before = threads.get_num_threads()
+    threads.set_num_threads(2)
+    try:
+        for pause in (0.0, 0.001, 0.01, 0.1):
+            threading.Event().wait(pause)
+            assert call(1001)[0] == 0
+    finally:
+        threads.set_num_threads(before)
+
+
+def test_kernels_and_python_functions_take_turns(some_threads):
+    for chunks in COUNTS * 10:
+        seen = []
+        threads.parallel(lambda a, b, seen=seen: seen.extend(range(a, b)), chunks, BIG)
+        assert sorted(seen) == list(range(chunks))
+        assert call(chunks)[0] == 0
+
+
+def test_many_python_threads_may_call_at_once(some_threads):
+    wrong = []
+
+    def caller():
+        for chunks in COUNTS * 20:
+            wrong.append(call(chunks)[0])
+
+    callers = [threading.Thread(target=caller) for _ in range(4)]
+    for one in callers:
+        one.start()
+    for one in callers:
+        one.join()
+    assert len(wrong) == 4 * 20 * len(COUNTS) and not any(wrong)
+
+
+def test_small_work_stays_in_the_caller():
+    seen, done = np.zeros(50, np.int64), np.zeros((threads.get_num_threads(), 16), np.int64)
+    count.run(50, 10.0, seen, done)
+    assert (seen == 1).all() and done[0, 0] == 50
+
+
+def test_work_space_has_a_row_for_each_thread(some_threads):
+    shapes = []
+
+    class Kernel(jit.Kernel):
+        def __call__(self, team, chunks, *args):
+            shapes.append(args[-1].shape)
+
+    Kernel(count.function, keep=False).run(8, BIG, scratch=(100, np.dtype(np.float32)))
+    assert shapes == [(some_threads, 112)] if some_threads > 1 else [(1, 100)]
