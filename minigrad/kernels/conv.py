@@ -17,6 +17,7 @@ from minigrad.kernels.conv_plan import out_hw
 from minigrad.kernels.correlate import correlate, correlate_input_grad, correlate_weight_grad
 from minigrad.kernels.depthwise import depthwise, depthwise_input_grad, depthwise_weight_grad
 from minigrad.kernels.jit import use_jit
+from minigrad.kernels.pointwise import is_pointwise, pointwise, pointwise_input_grad
 from minigrad.kernels.winograd import winograd, winograd_input_grad, winograd_weight_grad
 
 Pair = tuple[int, int]
@@ -91,7 +92,7 @@ def conv2d_input_grad(
     name = algorithm or choose(
         "conv2d_input_grad", x_shape, w.shape, *how, g.dtype, use_jit(g, w)
     )
-    if name == "winograd" and g.shape[2:] != out_hw(input_hw, w.shape[2:], *how[:3]):
+    if name in WHOLE and g.shape[2:] != out_hw(input_hw, w.shape[2:], *how[:3]):
         name = "blocked"
     return ALGORITHMS["conv2d_input_grad"][name](g, w, input_hw, *how)
 
@@ -124,12 +125,13 @@ def conv2d_weight_grad(
     name = algorithm or choose(
         "conv2d_weight_grad", x.shape, w_shape, *how, x.dtype, use_jit(g, x)
     )
-    if name == "winograd" and g.shape[2:] != out_hw(x.shape[2:], kernel_hw, *how[:3]):
+    if name in WHOLE and g.shape[2:] != out_hw(x.shape[2:], kernel_hw, *how[:3]):
         name = "blocked"
     return ALGORITHMS["conv2d_weight_grad"][name](g, x, kernel_hw, *how)
 
 
 _preferred = "auto"
+WHOLE = ("winograd", "pointwise")  # take a g as large as the layer makes it
 
 
 def set_conv_algorithm(name: str) -> None:
@@ -139,10 +141,10 @@ def set_conv_algorithm(name: str) -> None:
     ----------
     name : {"auto", "direct", "winograd"}
         "direct" multiplies each pixel with each tap; a profile names its ways, "blocked",
-        "depthwise" and "runs". "winograd" takes a quarter of the multiplications for 3x3 filters
-        of stride 1 and dilation 1 in one group, on float32; what it does not serve (all other
-        layers, float64) is direct. Its rounding errors are 2 to 3 times as large, and a NaN or
-        an infinity reaches all 16 outputs of a 4x4 tile. "auto", the default, takes it where it
+        "pointwise", "depthwise" and "runs". "winograd" takes a quarter of the multiplications for
+        3x3 filters of stride 1 and dilation 1 in one group, on float32; what it does not serve (all
+        other layers, float64) is direct. Its rounding errors are 2 to 3 times as large, and a NaN
+        or an infinity reaches all 16 outputs of a 4x4 tile. "auto", the default, takes it where it
         is faster: a pure function of the shapes.
 
     Raises
@@ -191,6 +193,10 @@ def choose(
         and (_preferred == "winograd" or _saves(x_shape, w_shape[0], padding))
     ):
         return "winograd"
+    if op != "conv2d_weight_grad" and is_pointwise(
+        x_shape, w_shape, stride, padding, groups, dtype
+    ):
+        return "pointwise"
     if w_shape[1] == 1 and w_shape[0] == groups:
         return "depthwise"
     return "blocked" if dtype == np.float32 and _fills(op, x_shape, w_shape, groups) else "runs"
@@ -310,6 +316,7 @@ ALGORITHMS: dict[str, dict[str, Callable[..., Array]]] = {
         "runs": correlate,
         "blocked": blocked,
         "depthwise": depthwise,
+        "pointwise": pointwise,
         "winograd": winograd,
     },
     "conv2d_input_grad": {
@@ -317,6 +324,7 @@ ALGORITHMS: dict[str, dict[str, Callable[..., Array]]] = {
         "runs": correlate_input_grad,
         "blocked": blocked_input_grad,
         "depthwise": depthwise_input_grad,
+        "pointwise": pointwise_input_grad,
         "winograd": winograd_input_grad,
     },
     "conv2d_weight_grad": {

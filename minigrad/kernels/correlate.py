@@ -88,7 +88,7 @@ def correlate_weight_grad(
 
 def _run(plan: Plan, src: Array, a: Array, b: Array | None, out: Array) -> Array:
     src3, out3 = _images(src), _images(out)
-    bias = np.empty(0, out.dtype) if b is None else dense(b)
+    bias = np.zeros(out.shape[1], out.dtype) if b is None else dense(b)
     conv_products.run(
         plan.chunks, plan.work, src3, a, bias, out3, plan.taps, plan.source, plan.target,
         plan.geometry, scratch=(plan.scratch, out.dtype),
@@ -159,11 +159,10 @@ def conv_products(team, chunks, src, a, bias, out, taps, source, target, geometr
                 k, weights = target[phase, 3], target[phase, 4] + group * m * target[phase, 3]
                 # Pixels outside, so that the sources of a tile stay in L1 for all filters.
                 for p in range(0, here * pitch, tile):
-                    product_tiles(a, weights, k, work, p, taps, target[phase, 2], k, work,
-                                  planes + p, run, m)  # fmt: skip
+                    product_tiles(a, weights, k, bias, group * m, work, p, taps, target[phase, 2],
+                                  k, work, planes + p, run, m)  # fmt: skip
                 for i in range(m):
                     image = out[(n * groups + group) * m + i]
-                    shift = bias[group * m + i] if bias.size else bias.dtype.type(0)
                     for r in range(here):
                         row = (row0 + r) * osh + target[phase, 0]
                         if row >= oh:
@@ -173,11 +172,11 @@ def conv_products(team, chunks, src, a, bias, out, taps, source, target, geometr
                         if osw == 1:
                             dst = image[row]
                             for q in range(ow):
-                                dst[q] = line[q] + shift
+                                dst[q] = line[q]
                         else:
                             dst = image[row, target[phase, 1] :]
                             for q in range((len(dst) + osw - 1) // osw):
-                                dst[q * osw] = line[q] + shift
+                                dst[q * osw] = line[q]
 
 
 @kernel

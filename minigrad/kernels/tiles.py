@@ -15,7 +15,7 @@ import numpy as np
 from minigrad.kernels.jit import intrinsic
 from minigrad.kernels.simd import Lanes, at, in_sizes, intrinsic_of, lanes, loop, vector_bytes
 
-__all__ = ["DOT_TAPS", "dot_tiles", "pixels", "product_tiles", "tile_rows"]
+__all__ = ["DOT_TAPS", "dot_tiles", "half_tiles", "pixels", "product_tiles", "tile_rows"]
 
 VECTORS = 2  # vectors of neighbouring pixels in a product tile
 DOT_TAPS = 4  # taps in a dot tile
@@ -37,13 +37,26 @@ def pixels(dtype: np.dtype) -> int:
 
 
 @intrinsic
-def product_tiles(typingctx, a, a_at, a_row, x, x_at, taps, tap_at, n, y, y_at, y_row, rows):
-    """y[y_at + i·y_row + p] = sum_{t<n} a[a_at + i·a_row + t] · x[x_at + taps[tap_at+t] + p].
+def product_tiles(
+    typingctx, a, a_at, a_row, bias, bias_at, x, x_at, taps, tap_at, n, y, y_at, y_row, rows
+):
+    """y[y_at + i·y_row + p]
+    = bias[bias_at + i] + sum_{t<n} a[a_at + i·a_row + t] · x[x_at + taps[tap_at+t] + p].
 
     For i < rows and one tile of neighbouring pixels p. All arrays are flat.
     """
     return intrinsic_of(
-        _emit_product, a, a_at, a_row, x, x_at, taps, tap_at, n, y, y_at, y_row, rows
+        _emit_product, a, a_at, a_row, bias, bias_at, x, x_at, taps, tap_at, n, y, y_at, y_row, rows
+    )
+
+
+@intrinsic
+def half_tiles(
+    typingctx, a, a_at, a_row, bias, bias_at, x, x_at, taps, tap_at, n, y, y_at, y_row, rows
+):
+    """`product_tiles` for half as many pixels."""
+    return intrinsic_of(
+        _emit_half, a, a_at, a_row, bias, bias_at, x, x_at, taps, tap_at, n, y, y_at, y_row, rows
     )
 
 
@@ -62,14 +75,18 @@ def dot_tiles(
     )
 
 
+def _emit_half(b: Any, *arguments: Any) -> None:
+    _emit_product(b, *arguments, vectors=VECTORS // 2)
+
+
 def _emit_product(
-    b: Any, a: Any, a_at: Any, a_row: Any, x: Any, x_at: Any, taps: Any, tap_at: Any, n: Any,
-    y: Any, y_at: Any, y_row: Any, rows: Any,
+    b: Any, a: Any, a_at: Any, a_row: Any, bias: Any, bias_at: Any, x: Any, x_at: Any, taps: Any,
+    tap_at: Any, n: Any, y: Any, y_at: Any, y_row: Any, rows: Any, vectors: int = VECTORS,
 ) -> None:  # fmt: skip
     v = Lanes(b, x)
     index = n.type
     a, x, y, taps = at(b, a, a_at), at(b, x, x_at), at(b, y, y_at), at(b, taps, tap_at)
-    steps = [index(k * v.width) for k in range(VECTORS)]
+    steps = [index(k * v.width) for k in range(vectors)]
 
     def tile(first: Any, count: int) -> None:
         rows = [b.add(first, index(i)) for i in range(count)]
@@ -81,15 +98,16 @@ def _emit_product(
             new = []
             for i in range(count):
                 weight = v.spread(b.load(at(b, starts[i], t)))
-                for k in range(VECTORS):
-                    new.append(v.fma(weight, run[k], sums[i * VECTORS + k]))
+                for k in range(vectors):
+                    new.append(v.fma(weight, run[k], sums[i * vectors + k]))
             return new
 
-        sums = loop(b, n, 1, [v.zero] * (count * VECTORS), tap)
+        shifts = [v.spread(b.load(at(b, bias, bias_at, row))) for row in rows]
+        sums = loop(b, n, 1, [s for s in shifts for _ in range(vectors)], tap)
         for i, row in enumerate(rows):
             line = at(b, y, b.mul(y_row, row))
-            for k in range(VECTORS):
-                v.store(sums[i * VECTORS + k], at(b, line, steps[k]))
+            for k in range(vectors):
+                v.store(sums[i * vectors + k], at(b, line, steps[k]))
 
     in_sizes(b, rows, tile_rows()[0], tile)
 
