@@ -1,6 +1,7 @@
 """Normalisation over batch and space, or over rows, with fused gradients; no Tensor lives here.
 
-Sums run in float64 whatever the dtype of the data, so that a mean far from zero costs no digits.
+Sums over many run in float64 whatever the dtype of the data, and a mean far from zero costs no
+digits.
 Bound by memory: x is read once and y written once, in the gradient g and x read and gx written.
 """
 

@@ -147,6 +147,15 @@ class Lanes:
         mask = self.ir.Constant(self.ir.VectorType(i32, len(order)), order)
         return self.builder.shuffle_vector(a, b, mask)
 
+    def from_lane(self, first: Any) -> Any:
+        """A mask of the lanes from `first` on."""
+        b, i64 = self.builder, self.ir.IntType(64)
+        wide = self.ir.VectorType(i64, self.width)
+        undefined = self.ir.Constant(wide, self.ir.Undefined)
+        one = b.insert_element(undefined, first, self.ir.IntType(32)(0))
+        spread = self.shuffle(one, undefined, [0] * self.width)
+        return b.icmp_signed(">=", self.ir.Constant(wide, list(range(self.width))), spread)
+
     def every_second(self, pointer: Any) -> Any:
         """The elements 0, 2, 4, ... after a pointer; none past the last of them is read."""
         width, following = self.width, at(self.builder, pointer, self.width - 1)
