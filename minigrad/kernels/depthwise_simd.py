@@ -1,192 +1,198 @@
-"""Rows and runs of single planes as LLVM vectors: copies, sums over taps, dot products. No policy.
+"""Sums over the window and dot products of single planes, straight from memory. No policy here.
 
-Rows are short, so that a loop with a scalar rest would cost more than it saves: a row is copied in
-the widest vectors that fit it, the last of which overlaps the one before.
+Lanes are neighbouring columns. What lies left and right of a plane is not read but 0, by masks;
+what lies above and below is read from a row of zeros. So nothing is copied.
 """
 
 from __future__ import annotations
 
 from functools import partial
-from itertools import product
 from typing import Any
 
 from minigrad.kernels.jit import intrinsic
-from minigrad.kernels.simd import Lanes, at, cover, intrinsic_of, loop, switch
+from minigrad.kernels.simd import Lanes, at, in_sizes, intrinsic_of, loop, switch
 
-__all__ = ["ROWS", "STACK", "dot_products", "gather_rows", "tap_sums", "weave_rows"]
+__all__ = ["GROUP", "plane_dots", "plane_sums"]
 
-ROWS, VECTORS = 4, 2  # of outputs summed at once, in registers
-TURNS = 2  # sums that a dot product takes in turn, which hides the latency of a multiply-add
-STACK = 3  # taps, one below the other, that share the rows of sources they read
+ROWS = 4  # of outputs that are summed at once: the latency of a multiply-add
+GROUP = 3  # taps whose dot products are taken at once
 
 
 @intrinsic
-def tap_sums(
-    typingctx, x, x_at, x_row, taps, tap_at, threes, twos, ones, w, w_at, bias, bias_at, y, y_at,
-    y_row, rows, cols,
+def plane_sums(
+    typingctx, x, x_at, h, w, row_step, col_step, taps, first, evens, odds, weights, weights_at,
+    bias, bias_at, y, y_at, pitch, rows, cols, out_step, width, zeros,
 ):  # fmt: skip
-    """y[y_at + r·y_row + q] = bias[bias_at] + sum over stacks t of taps and u < height of t
+    """y[y_at + i·pitch + j·out_step] = bias[bias_at] + sum over taps t of
+    weights[weights_at + k_t] · x[x_at + (i·row_step + e_t)·w + j·col_step + d_t].
 
-        w[w_at + ...] · x[x_at + taps[tap_at + t] + (r+u)·x_row + q].
-
-    For r < rows, rounded up to ROWS, and q < cols, rounded up to whole vectors. The stacks of 3
-    taps come first, then those of 2 and of 1; their weights follow each other.
+    For i < rows and j < cols. taps[t] = (e, d, k); what lies outside the plane (h, w) of x is 0.
+    The taps are `evens` from `first` on; with an out_step of 2, the `odds` that follow make
+    y[... + 1], and the rows of y are `width` long. `zeros` are w of them.
     """
     return intrinsic_of(
-        _tap_sums, x, x_at, x_row, taps, tap_at, threes, twos, ones, w, w_at, bias, bias_at, y,
-        y_at, y_row, rows, cols,
+        _plane_sums, x, x_at, h, w, row_step, col_step, taps, first, evens, odds, weights,
+        weights_at, bias, bias_at, y, y_at, pitch, rows, cols, out_step, width, zeros,
     )  # fmt: skip
 
 
 @intrinsic
-def dot_products(typingctx, g, g_at, g_row, x, x_at, x_row, height, rows, cols, y, y_at):
-    """y[y_at + u·L + l] += sum_{r<rows, q<cols, q%L=l} g[g_at + r·g_row + q]
-    · x[x_at + (r+u)·x_row + q] for the taps u < height of a stack.
+def plane_dots(
+    typingctx, g, g_at, rows, cols, x, x_at, h, w, row_step, col_step, taps, count, y, length,
+    zeros,
+):  # fmt: skip
+    """y[t·length + l] += sum_{i<rows, j<cols, j%L=l}
+    g[g_at + i·cols + j] · x[x_at + (i·row_step + e_t)·w + j·col_step + d_t].
 
-    Rows are rounded up to ROWS and columns to L, the vector's length: g is zero there.
+    For the taps t < count, a multiple of GROUP, with L <= length lanes; see `plane_sums`.
     """
     return intrinsic_of(
-        _dot_products, g, g_at, g_row, x, x_at, x_row, height, rows, cols, y, y_at
-    )
+        _plane_dots, g, g_at, rows, cols, x, x_at, h, w, row_step, col_step, taps, count, y,
+        length, zeros,
+    )  # fmt: skip
 
 
-@intrinsic
-def gather_rows(typingctx, x, x_at, x_row, step, y, y_at, y_row, rows, n):
-    """y[y_at + r·y_row + q] = x[x_at + r·x_row + q·step] for r < rows, q < n."""
-    return intrinsic_of(_gather_rows, x, x_at, x_row, step, y, y_at, y_row, rows, n)
+def _variants(b: Any, x: Any, cols: Any, step: Any, emit: Any) -> None:
+    """emit(lanes, step) for what is known when compiling.
+
+    Steps of 1 and 2 in vectors that are as long as the processor's, or half as long for short rows;
+    all others one by one, where `step` is None.
+    """
+    whole = Lanes(b, x).width
+    half, index = max(1, whole // 2), step.type
+    short = b.icmp_signed("<=", cols, index(half))
+    case = b.sub(b.add(step, step), b.zext(b.not_(short), index))
+    case = b.select(b.icmp_signed(">", step, index(2)), index(5), case)
+    made = [(whole, 1), (half, 1), (whole, 2), (half, 2), (1, None)]
+
+    def variant(which: int) -> None:
+        width, known = made[which - 1]
+        emit(Lanes(b, x, width), known)
+
+    switch(b, case, len(made), variant)
 
 
-@intrinsic
-def weave_rows(typingctx, x, x_at, x_row, other, y, y_at, y_row, rows, n):
-    """y[y_at + r·y_row + 2·q + s] = x[x_at + r·x_row + s·other + q] for r < rows, q < n, s < 2."""
-    return intrinsic_of(_weave_rows, x, x_at, x_row, other, y, y_at, y_row, rows, n)
+class _Sources:
+    """Rows of a plane, of which each lane reads the element that a tap of its output meets."""
+
+    def __init__(
+        self, b: Any, x: Any, h: Any, w: Any, row_step: Any, col_step: Any, taps: Any, zeros: Any
+    ) -> None:
+        self.b, self.x, self.h, self.w, self.zeros = b, x, h, w, zeros
+        self.row_step, self.col_step, self.taps = row_step, col_step, taps
+
+    def tap(self, t: Any) -> list[Any]:
+        """e, d, k of a tap."""
+        here = at(self.b, self.taps, self.b.mul(t, t.type(3)))
+        return [self.b.load(at(self.b, here, k)) for k in range(3)]
+
+    def columns(self, v: Lanes, step: int | None, j: Any, d: Any, only: Any = None) -> Any:
+        """A function from a row to a vector: its elements that tap columns j, j+1, ... meet."""
+        b = self.b
+        left = b.add(b.mul(j, self.col_step), d)
+        starts = [left] if step != 2 else [left, b.add(left, left.type(v.width - 1))]
+        masks = [v.below(start, self.w) for start in starts]
+        if only is not None and step != 2:
+            masks = [b.and_(mask, only) for mask in masks]
+
+        def read(row: Any) -> Any:
+            inside = b.icmp_unsigned("<", row, self.h)
+            line = b.select(inside, at(b, self.x, b.mul(row, self.w)), self.zeros)
+            parts = [v.load_where(m, at(b, line, s)) for m, s in zip(masks, starts, strict=True)]
+            if step != 2:
+                return parts[0]
+            found = v.seconds(*parts)
+            return found if only is None else b.select(only, found, v.zero)
+
+        return read
 
 
-def _tap_sums(
-    b: Any, x: Any, x_at: Any, x_row: Any, taps: Any, tap_at: Any, threes: Any, twos: Any,
-    ones: Any, w: Any, w_at: Any, bias: Any, bias_at: Any, y: Any, y_at: Any, y_row: Any,
-    rows: Any, cols: Any,
+def _plane_sums(
+    b: Any, x: Any, x_at: Any, h: Any, w: Any, row_step: Any, col_step: Any, taps: Any, first: Any,
+    evens: Any, odds: Any, weights: Any, weights_at: Any, bias: Any, bias_at: Any, y: Any,
+    y_at: Any, pitch: Any, rows: Any, cols: Any, out_step: Any, width: Any, zeros: Any,
 ) -> None:  # fmt: skip
-    v, index = Lanes(b, x), rows.type
-    x, y, taps, w = at(b, x, x_at), at(b, y, y_at), at(b, taps, tap_at), at(b, w, w_at)
-    shift = v.spread(b.load(at(b, bias, bias_at)))
+    index = rows.type
+    source = _Sources(b, at(b, x, x_at), h, w, row_step, col_step, taps, zeros)
+    weights, y = at(b, weights, weights_at), at(b, y, y_at)
+    shift = b.load(at(b, bias, bias_at))
 
-    def tile(vectors: int, r: Any, q: Any) -> None:
-        start, steps = at(b, x, b.mul(r, x_row), q), [k * v.width for k in range(vectors)]
+    def plane(pairs: bool, v: Lanes, step: int | None) -> None:
+        def sums(start: Any, count: Any, i: Any, many: int, j: Any) -> list[Any]:
+            def add(t: Any, sums: list[Any]) -> list[Any]:
+                e, d, k = source.tap(b.add(start, t))
+                weight, read = v.spread(b.load(at(b, weights, k))), source.columns(v, step, j, d)
+                return [
+                    v.fma(weight, read(b.add(b.mul(b.add(i, index(r)), row_step), e)), s)
+                    for r, s in enumerate(sums)
+                ]
 
-        def stack(height: int, shifts: Any, weights: Any, t: Any, sums: list[Any]) -> list[Any]:
-            here, sums = at(b, start, b.load(at(b, shifts, t))), list(sums)
-            first = at(b, weights, b.mul(t, index(height)))
-            spread = [v.spread(b.load(at(b, first, u))) for u in range(height)]
-            for row in range(ROWS + height - 1):
-                line = at(b, here, b.mul(x_row, index(row)))
-                run = [v.load(at(b, line, k)) for k in steps]
-                for u, k in product(range(height), range(vectors)):
-                    if 0 <= row - u < ROWS:
-                        i = (row - u) * vectors + k
-                        sums[i] = v.fma(spread[u], run[k], sums[i])
-            return sums
+            return loop(b, count, 1, [v.spread(shift)] * many, add)
 
-        sums, shifts, weights = [shift] * (ROWS * vectors), taps, w
-        for height, count in zip(range(STACK, 0, -1), (threes, twos, ones), strict=True):
-            sums = loop(b, count, 1, sums, partial(stack, height, shifts, weights))
-            shifts, weights = at(b, shifts, count), at(b, weights, b.mul(count, index(height)))
-        for i in range(ROWS):
-            line = at(b, y, b.mul(b.add(r, index(i)), y_row), q)
-            for k, step in enumerate(steps):
-                v.store(sums[i * vectors + k], at(b, line, step))
-
-    def band(r: Any, _: list[Any]) -> list[Any]:
-        def columns(q: Any, _: list[Any]) -> list[Any]:
-            more = b.icmp_signed(">", b.sub(cols, q), index(v.width))
-            many = b.add(index(1), b.zext(more, index))
-            switch(b, many, VECTORS, lambda vectors: tile(vectors, r, q))
+        def columns(i: Any, many: int, j: Any, _: list[Any]) -> list[Any]:
+            found = [sums(first, evens, i, many, j)]
+            if pairs:
+                found.append(sums(b.add(first, evens), odds, i, many, j))
+            for r in range(many):
+                line = at(b, y, b.mul(b.add(i, index(r)), pitch), b.mul(j, out_step))
+                if pairs:
+                    for k, half in enumerate(v.in_turn(found[0][r], found[1][r])):
+                        place = b.add(b.add(j, j), index(k * v.width))
+                        v.store_where(v.below(place, width), half, at(b, line, k * v.width))
+                else:
+                    v.store_where(v.below(j, cols), found[0][r], line)
             return []
 
-        loop(b, cols, VECTORS * v.width, [], columns)
-        return []
+        def band(i: Any, many: int) -> None:
+            loop(b, cols, v.width, [], partial(columns, i, many))
 
-    loop(b, rows, ROWS, [], band)
+        in_sizes(b, rows, [ROWS, 1], band)
+
+    # Outputs in pairs need sources side by side, as the gradient of a stride of 2 has them.
+    two = b.and_(b.icmp_signed("==", out_step, index(2)), b.icmp_signed("==", col_step, index(1)))
+    with b.if_else(two) as (then, other):
+        with then:
+            half = max(1, Lanes(b, x).width // 2)
+            short = b.icmp_signed("<=", cols, index(half))
+            case = b.add(index(1), b.zext(short, index))
+            switch(b, case, 2, lambda k: plane(True, Lanes(b, x, half if k == 2 else None), 1))
+        with other:
+            apart = b.icmp_signed("!=", out_step, index(1))
+            step = b.select(apart, index(3), col_step)
+            _variants(b, x, cols, step, partial(plane, False))
 
 
-def _dot_products(
-    b: Any, g: Any, g_at: Any, g_row: Any, x: Any, x_at: Any, x_row: Any, height: Any, rows: Any,
-    cols: Any, y: Any, y_at: Any,
+def _plane_dots(
+    b: Any, g: Any, g_at: Any, rows: Any, cols: Any, x: Any, x_at: Any, h: Any, w: Any,
+    row_step: Any, col_step: Any, taps: Any, count: Any, y: Any, length: Any, zeros: Any,
 ) -> None:  # fmt: skip
-    v, index = Lanes(b, x), rows.type
-    g, x, y = at(b, g, g_at), at(b, x, x_at), at(b, y, y_at)
+    g = at(b, g, g_at)
+    source = _Sources(b, at(b, x, x_at), h, w, row_step, col_step, taps, zeros)
 
-    def stack(count: int) -> None:
-        places = [at(b, y, u * v.width) for u in range(count)]
+    def plane(v: Lanes, step: int | None) -> None:
+        def group(t: Any, _: list[Any]) -> list[Any]:
+            found = [source.tap(b.add(t, t.type(k))) for k in range(GROUP)]
+            places = [at(b, y, b.mul(b.add(t, t.type(k)), length)) for k in range(GROUP)]
 
-        def band(r: Any, sums: list[Any]) -> list[Any]:
-            g_band, x_band = at(b, g, b.mul(r, g_row)), at(b, x, b.mul(r, x_row))
+            def columns(j: Any, sums: list[Any]) -> list[Any]:
+                only = v.below(j, cols)
+                reads = [source.columns(v, step, j, d, only) for _, d, _ in found]
 
-            def column(q: Any, sums: list[Any]) -> list[Any]:
-                sums = list(sums)
-                gs = [v.load(at(b, g_band, b.mul(g_row, index(i)), q)) for i in range(ROWS)]
-                for row in range(ROWS + count - 1):
-                    run = v.load(at(b, x_band, b.mul(x_row, index(row)), q))
-                    for u in range(count):
-                        if 0 <= row - u < ROWS:
-                            i = u * TURNS + row % TURNS
-                            sums[i] = v.fma(gs[row - u], run, sums[i])
-                return sums
+                def row(i: Any, sums: list[Any]) -> list[Any]:
+                    cotangents = v.load_where(only, at(b, g, b.mul(i, cols), j))
+                    top = b.mul(i, row_step)
+                    return [
+                        v.fma(cotangents, read(b.add(top, e)), s)
+                        for read, (e, _, _), s in zip(reads, found, sums, strict=True)
+                    ]
 
-            return loop(b, cols, v.width, sums, column)
+                return loop(b, rows, 1, sums, row)
 
-        sums = loop(b, rows, ROWS, [v.zero] * (count * TURNS), band)
-        for u, place in enumerate(places):
-            total = v.load(place)
-            for part in sums[u * TURNS : (u + 1) * TURNS]:
-                total = b.fadd(total, part)
-            v.store(total, place)
-
-    switch(b, height, STACK, stack)
-
-
-def _gather_rows(
-    b: Any, x: Any, x_at: Any, x_row: Any, step: Any, y: Any, y_at: Any, y_row: Any, rows: Any,
-    n: Any,
-) -> None:  # fmt: skip
-    x, y = at(b, x, x_at), at(b, y, y_at)
-
-    def move(stride: int, to: Any, start: Any, v: Lanes, q: Any) -> None:
-        to = at(b, to, q)
-        if stride == 1:
-            v.store(v.load(at(b, start, q)), to)
-        elif stride == 2:
-            v.store(v.every_second(at(b, start, b.mul(q, step))), to)
-        else:  # one by one
-            v.store(v.load(at(b, start, b.mul(q, step))), to)
-
-    def case(stride: int) -> None:
-        def row(r: Any, _: list[Any]) -> list[Any]:
-            to, start = at(b, y, b.mul(r, y_row)), at(b, x, b.mul(r, x_row))
-            cover(b, x, n, 1 if stride == 3 else 16, partial(move, stride, to, start))
+            sums = loop(b, cols, v.width, [v.load(p) for p in places], columns)
+            for place, value in zip(places, sums, strict=True):
+                v.store(value, place)
             return []
 
-        loop(b, rows, 1, [], row)
+        loop(b, count, GROUP, [], group)
 
-    index = step.type
-    capped = b.select(b.icmp_signed(">", step, index(2)), index(3), step)
-    switch(b, capped, 3, case)
-
-
-def _weave_rows(
-    b: Any, x: Any, x_at: Any, x_row: Any, other: Any, y: Any, y_at: Any, y_row: Any, rows: Any,
-    n: Any,
-) -> None:  # fmt: skip
-    x, y = at(b, x, x_at), at(b, y, y_at)
-
-    def row(r: Any, _: list[Any]) -> list[Any]:
-        here, to = at(b, x, b.mul(r, x_row)), at(b, y, b.mul(r, y_row))
-
-        def move(v: Lanes, q: Any) -> None:
-            first = at(b, here, q)
-            v.store_in_turn(v.load(first), v.load(at(b, first, other)), at(b, to, b.add(q, q)))
-
-        cover(b, x, n, 16, move)
-        return []
-
-    loop(b, rows, 1, [], row)
+    _variants(b, x, cols, col_step, plane)

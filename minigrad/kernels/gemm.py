@@ -2,22 +2,28 @@
 
 BLAS's own threads spin for 0.1 s after each product and take the processors from the kernels that
 follow, which then need 1.5 to 3.5 times as long. So a big product is cut into strips of rows or
-columns, by its shape, and each strip is a product of one thread.
+columns, by its shape, and each strip is a product of one thread, which calls BLAS by its address.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-from minigrad.kernels.threads import one_blas_thread, parallel, restore_blas_threads
+from minigrad.kernels.blas import gemm_address, set_blas_threads
+from minigrad.kernels.jit import dense, intrinsic, jit_enabled, kernel
+from minigrad.kernels.simd import at, intrinsic_of
+from minigrad.kernels.team import share
+from minigrad.kernels.threads import get_num_threads
 
-Array = NDArray[np.generic]
+Array = NDArray[Any]
 
 __all__ = ["matmul"]
 
 SMALL = 262_144  # multiply-adds up to which OpenBLAS uses no threads either
-STRIP_WORK = 500_000  # multiply-adds of a strip at least, since waking a thread costs
+STRIP_WORK = 500_000  # multiply-adds of a strip at least, since each is packed anew
 # Measured on (64, 3136) · (3136, 128): with 8 strips of 16 columns 0.59 ms, with 4 of 32 0.45,
 # with 2 of 64 0.40; on (64, 512) · (512, 1000) they are alike.
 STRIPS, STRIP = 4, 48  # of a big product, at most; rows or columns of one, at least
@@ -27,27 +33,70 @@ def matmul(a: Array, b: Array) -> Array:
     """a @ b of (M, K) and (K, N) arrays of one dtype."""
     (m, k), n = a.shape, b.shape[1]
     work = m * n * k
-    if work <= SMALL or a.dtype.char not in "fd" or not one_blas_thread():
+    if work <= SMALL or a.dtype != b.dtype or a.dtype.char not in "fd":
         return a.dot(b)  # for small matrices 0.6 us less than matmul
+    address = gemm_address(a.dtype.char)
+    if not (address and jit_enabled() and set_blas_threads(1)):
+        return a.dot(b)
     strips = max(1, min(STRIPS, max(m, n) // STRIP, work // STRIP_WORK))
     y = np.empty((m, n), a.dtype)
-
-    def rows(start: int, stop: int) -> None:
-        part = slice(start * m // strips, stop * m // strips)
-        np.matmul(a[part], b, out=y[part])
-
-    def columns(start: int, stop: int) -> None:
-        part = slice(start * n // strips, stop * n // strips)
-        np.matmul(a, b[:, part], out=y[:, part])
-
-    body = rows if m >= n else columns
-
-    def each(start: int, stop: int) -> None:
-        for strip in range(start, stop):  # one by one, so that the bits do not depend on who comes
-            body(strip, strip + 1)
-
+    (flat_a, turned_a), (flat_b, turned_b) = _flat(a), _flat(b)
     try:
-        parallel(each, strips, 2.0 * m * n * k)
+        gemm_strips.run(
+            strips, 0.25 * work, address, m, n, k, flat_a, turned_a, flat_b, turned_b, y.reshape(-1)
+        )
     finally:
-        restore_blas_threads()
+        set_blas_threads(get_num_threads())
     return y
+
+
+def _flat(a: Array) -> tuple[Array, bool]:
+    """The elements of a matrix or of its transpose, and which; without a copy if one is dense."""
+    turned = a.T.flags.carray and not a.flags.carray
+    return dense(a.T if turned else a).reshape(-1), turned
+
+
+@kernel
+def gemm_strips(team, chunks, address, m, n, k, a, turned_a, b, turned_b, y):
+    """y (M, N) = a · b, which lie transposed if they are turned; a chunk is a strip."""
+    for strip in share(team, chunks):
+        if m >= n:
+            first, last = strip * m // chunks, (strip + 1) * m // chunks
+            _gemm(address, last - first, n, k, a, first * (1 if turned_a else k), turned_a,
+                  m if turned_a else k, b, 0, turned_b, k if turned_b else n, y, first * n,
+                  n)  # fmt: skip
+        else:
+            first, last = strip * n // chunks, (strip + 1) * n // chunks
+            _gemm(address, m, last - first, k, a, 0, turned_a, m if turned_a else k, b,
+                  first * (k if turned_b else 1), turned_b, k if turned_b else n, y, first,
+                  n)  # fmt: skip
+
+
+@intrinsic
+def _gemm(
+    typingctx, address, m, n, k, a, a_at, turned_a, lda, b, b_at, turned_b, ldb, y, y_at, ldy
+):
+    """C's cblas_?gemm: y = a · b, row by row."""
+    return intrinsic_of(
+        _emit_gemm, address, m, n, k, a, a_at, turned_a, lda, b, b_at, turned_b, ldb, y, y_at, ldy
+    )
+
+
+def _emit_gemm(
+    builder: Any, address: Any, m: Any, n: Any, k: Any, a: Any, a_at: Any, turned_a: Any, lda: Any,
+    b: Any, b_at: Any, turned_b: Any, ldb: Any, y: Any, y_at: Any, ldy: Any,
+) -> None:  # fmt: skip
+    from llvmlite import ir
+
+    i32, i64, scalar = ir.IntType(32), ir.IntType(64), a.type.pointee
+    row_major, plain, turned = i32(101), i32(111), i32(112)
+    kinds = [
+        builder.select(builder.icmp_signed("!=", t, i64(0)), turned, plain)
+        for t in (turned_a, turned_b)
+    ]
+    arguments = [
+        row_major, *kinds, m, n, k, scalar(1.0), at(builder, a, a_at), lda, at(builder, b, b_at),
+        ldb, scalar(0.0), at(builder, y, y_at), ldy,
+    ]  # fmt: skip
+    kind = ir.FunctionType(ir.VoidType(), [x.type for x in arguments])
+    builder.call(builder.inttoptr(address, kind.as_pointer()), arguments)

@@ -134,12 +134,46 @@ class Lanes:
         b = self.builder
         b.store(value, b.bitcast(pointer, self.type.as_pointer()), align=self.size)
 
+    def load_where(self, mask: Any, pointer: Any) -> Any:
+        """`load` of the lanes in a mask, 0 in the others, whose memory is not touched."""
+        i32 = self.ir.IntType(32)
+        place = self.builder.bitcast(pointer, self.type.as_pointer())
+        function = self._masked("load", self.type, [place.type, i32, mask.type, self.type])
+        return self.builder.call(function, [place, i32(self.size), mask, self.zero])
+
+    def store_where(self, mask: Any, value: Any, pointer: Any) -> None:
+        """`store` of the lanes in a mask."""
+        i32 = self.ir.IntType(32)
+        place = self.builder.bitcast(pointer, self.type.as_pointer())
+        none = self.ir.VoidType()
+        function = self._masked("store", none, [self.type, place.type, i32, mask.type])
+        self.builder.call(function, [value, place, i32(self.size), mask])
+
+    def _masked(self, verb: str, result: Any, arguments: list[Any]) -> Any:
+        place = next(a for a in arguments if isinstance(a, self.ir.PointerType))
+        vector = f"v{self.width}f{8 * self.size}"
+        name = f"llvm.masked.{verb}.{vector}.p0" + ("" if str(place) == "ptr" else vector)
+        module = self.builder.module
+        return module.globals.get(name) or self.ir.Function(
+            module, self.ir.FunctionType(result, arguments), name
+        )
+
+    def below(self, first: Any, end: Any) -> Any:
+        """A mask of the lanes l with 0 <= first + l < end, of numbers that 31 bits hold."""
+        b, i32 = self.builder, self.ir.IntType(32)
+        wide = self.ir.VectorType(i32, self.width)
+        lanes_ = self.ir.Constant(wide, list(range(self.width)))
+        start, limit = (self._spread(b.trunc(n, i32), wide) for n in (first, end))
+        return b.icmp_unsigned("<", b.add(start, lanes_), limit)
+
+    def _spread(self, value: Any, wide: Any) -> Any:
+        undefined = self.ir.Constant(wide, self.ir.Undefined)
+        one = self.builder.insert_element(undefined, value, self.ir.IntType(32)(0))
+        return self.shuffle(one, undefined, [0] * self.width)
+
     def spread(self, value: Any) -> Any:
         """One number in all lanes."""
-        b, i32 = self.builder, self.ir.IntType(32)
-        undefined = self.ir.Constant(self.type, self.ir.Undefined)
-        one = b.insert_element(undefined, value, i32(0))
-        return self.shuffle(one, undefined, [0] * self.width)
+        return self._spread(value, self.type)
 
     def shuffle(self, a: Any, b: Any, order: list[int]) -> Any:
         """Lane i of the result is lane order[i] of a followed by b."""
@@ -151,23 +185,29 @@ class Lanes:
         """A mask of the lanes from `first` on."""
         b, i64 = self.builder, self.ir.IntType(64)
         wide = self.ir.VectorType(i64, self.width)
-        undefined = self.ir.Constant(wide, self.ir.Undefined)
-        one = b.insert_element(undefined, first, self.ir.IntType(32)(0))
-        spread = self.shuffle(one, undefined, [0] * self.width)
-        return b.icmp_signed(">=", self.ir.Constant(wide, list(range(self.width))), spread)
+        numbers = self.ir.Constant(wide, list(range(self.width)))
+        return b.icmp_signed(">=", numbers, self._spread(first, wide))
 
     def every_second(self, pointer: Any) -> Any:
         """The elements 0, 2, 4, ... after a pointer; none past the last of them is read."""
-        width, following = self.width, at(self.builder, pointer, self.width - 1)
+        following = at(self.builder, pointer, self.width - 1)
+        return self.seconds(self.load(pointer), self.load(following))
+
+    def seconds(self, first: Any, following: Any) -> Any:
+        """Every second one of elements of which the vectors overlap by one."""
+        width = self.width
         order = [*range(0, width, 2), *range(width + 1, 2 * width, 2)]
-        return self.shuffle(self.load(pointer), self.load(following), order)
+        return self.shuffle(first, following, order)
 
     def store_in_turn(self, a: Any, b: Any, pointer: Any) -> None:
         """Write a[0], b[0], a[1], b[1], ..."""
-        order = [i for k in range(self.width) for i in (k, self.width + k)]
-        for k in (0, 1):
-            half = self.shuffle(a, b, order[k * self.width :][: self.width])
+        for k, half in enumerate(self.in_turn(a, b)):
             self.store(half, at(self.builder, pointer, k * self.width))
+
+    def in_turn(self, a: Any, b: Any) -> list[Any]:
+        """a[0], b[0], a[1], b[1], ... in two vectors."""
+        order = [i for k in range(self.width) for i in (k, self.width + k)]
+        return [self.shuffle(a, b, o) for o in (order[: self.width], order[self.width :])]
 
     def total(self, value: Any) -> Any:
         """Sum of the lanes, halves first."""

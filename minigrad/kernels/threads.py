@@ -7,20 +7,17 @@ threads. Kernels share chunks without the interpreter (`team`), NumPy's function
 
 from __future__ import annotations
 
-import ctypes
-import glob
 import math
 import os
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from enum import IntEnum
-from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from minigrad.kernels.blas import set_blas_threads
 from minigrad.kernels.processors import cpus, current_cpu, default_threads
 
 __all__ = [
@@ -28,9 +25,7 @@ __all__ = [
     "Shared",
     "gather",
     "get_num_threads",
-    "one_blas_thread",
     "parallel",
-    "restore_blas_threads",
     "scratch",
     "set_num_threads",
 ]
@@ -115,7 +110,7 @@ def set_num_threads(n: int) -> None:
         old, _pool = _pool, _Pool(int(n))
     if old is not None:
         old.close()
-    _set_blas_threads(int(n))
+    set_blas_threads(int(n))
 
 
 def scratch(size: int, dtype: np.dtype) -> NDArray[np.floating]:
@@ -303,7 +298,7 @@ def _get_pool() -> _Pool:
             if _pool is None:
                 threads = default_threads()
                 if threads != cpus():  # BLAS looks at neither the quota nor our variable
-                    _set_blas_threads(threads)
+                    set_blas_threads(threads)
                 _pool = _Pool(threads)
             pool = _pool
     return pool
@@ -322,45 +317,3 @@ def _after_fork() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
-
-
-def one_blas_thread() -> bool:
-    """Let NumPy's BLAS run in its caller alone until `restore_blas_threads`; whether it can."""
-    for setter in _blas_setters():
-        setter(1)
-    return bool(_blas_setters())
-
-
-def restore_blas_threads() -> None:
-    """Give NumPy's BLAS the threads that kernels have."""
-    _set_blas_threads(get_num_threads())
-
-
-def _set_blas_threads(n: int) -> None:
-    for setter in _blas_setters():
-        setter(n)
-
-
-@lru_cache(maxsize=1)
-def _blas_setters() -> list[Callable[[int], object]]:
-    """Of the OpenBLAS that NumPy's wheels bundle; none, quietly, if it is another BLAS."""
-    setters: list[Callable[[int], object]] = []
-    root = Path(np.__file__).parent
-    for folder in (root.parent / "numpy.libs", root / ".dylibs", root / ".libs"):
-        for name in glob.glob(str(folder / "*openblas*")):
-            try:
-                library = ctypes.CDLL(name)
-            except OSError:
-                continue
-            for symbol in (
-                "scipy_openblas_set_num_threads64_",
-                "scipy_openblas_set_num_threads",
-                "openblas_set_num_threads64_",
-                "openblas_set_num_threads",
-            ):
-                if hasattr(library, symbol):
-                    setter = getattr(library, symbol)
-                    setter.argtypes, setter.restype = (ctypes.c_int,), None
-                    setters.append(setter)
-                    break
-    return setters

@@ -26,8 +26,8 @@ def exercise(dtype: np.dtype) -> None:
 def _convolve(x: np.ndarray) -> None:
     _layer(x, 2, 1, "runs")
     _layer(x, 2, 2, "depthwise")
-    conv.conv2d(np.ones((1, 2, 8, 8), x.dtype), np.ones((2, 2, 1, 1), x.dtype), None, (1, 1), (0, 0),
-                (1, 1), 1, "pointwise")  # fmt: skip
+    row, w = np.ones((1, 2, 8, 8), x.dtype), np.ones((2, 2, 1, 1), x.dtype)
+    conv.conv2d(row, w, None, (1, 1), (0, 0), (1, 1), 1, "pointwise")
     if x.dtype == np.float32:
         _layer(x, 2, 1, "blocked")
         for side in (4, 32):  # few pixels and many filters are another order of loops
