@@ -20,7 +20,6 @@ import minigrad
 import minigrad.nn.functional as F
 from minigrad import nn
 from minigrad.errors import ShapeError
-from minigrad.kernels import threads
 from minigrad.utils.data import DataLoader
 from minigrad.vision.transforms import functional as TF
 
@@ -275,38 +274,3 @@ def test_a_full_disk_leaves_the_old_image(tmp_path, monkeypatch) -> None:
         save_image(minigrad.ones(3, 4, 4), path)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
-
-
-def test_an_interrupt_just_after_a_lock_is_taken_does_not_hang() -> None:
-    class Interrupted:
-        """A lock whose first acquire succeeds, and is then interrupted."""
-
-        def __init__(self, lock: Any) -> None:
-            self.lock, self.times = lock, 0
-
-        def acquire(self) -> bool:
-            got = self.lock.acquire(timeout=10)
-            self.times += 1
-            if self.times == 1:
-                raise KeyboardInterrupt
-            return got
-
-        def release(self) -> None:
-            self.lock.release()
-
-    begun, go = threads.threading.Event(), threads.threading.Event()
-
-    def chunk(start: int, stop: int) -> None:
-        begun.set()
-        go.wait(10)
-
-    job = threads._Job(chunk, 2, 2, least=1)
-    job.idle = Interrupted(job.idle)  # type: ignore[assignment]
-    worker = threads.threading.Thread(target=job.help)
-    worker.start()
-    assert begun.wait(10)
-    threads.threading.Timer(0.05, go.set).start()
-    with pytest.raises(KeyboardInterrupt):
-        job.finish()
-    worker.join(10)
-    assert not worker.is_alive()

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import textwrap
 import threading
-import time
 from pathlib import Path
 
 import numpy as np
@@ -162,55 +161,12 @@ def test_slow_compile_is_announced_once(capsys):
     assert capsys.readouterr().err.count("minigrad: compiled some_kernel in 2.2 s") == 1
 
 
-def test_parallel_covers_every_chunk_once():
-    for count in (0, 1, 2, 3, 7, 100):
-        seen = []
-        threads.parallel(lambda a, b, seen=seen: seen.extend(range(a, b)), count, 1e9)
-        assert sorted(seen) == list(range(count))
-
-
-def test_small_work_stays_in_the_caller():
-    seen = []
-    threads.parallel(lambda a, b: seen.append((a, b, threading.get_ident())), 50, 10)
-    assert seen == [(0, 50, threading.get_ident())]
-
-
 @pytest.fixture
 def four_threads():
     before = threads.get_num_threads()
     threads.set_num_threads(4)
     yield
     threads.set_num_threads(before)
-
-
-def test_nested_parallel_runs_in_its_caller(four_threads):
-    inner = []
-
-    def outer(a, b):
-        here = threading.get_ident()
-        for _ in range(a, b):
-            threads.parallel(lambda c, d: inner.append(threading.get_ident() == here), 4, 1e9)
-
-    threads.parallel(outer, 8, 1e9)
-    assert inner == [True] * 8
-
-
-def test_exception_in_a_worker_is_raised_in_the_caller(four_threads):
-    caller = threading.get_ident()
-    met = threading.Event()
-
-    def fail(a, b):
-        if threading.get_ident() == caller:
-            met.wait(5)
-        else:
-            met.set()
-            raise KeyError("from a worker")
-
-    with pytest.raises(KeyError, match="from a worker"):
-        threads.parallel(fail, 8, 1e9)
-    seen = []
-    threads.parallel(lambda a, b: seen.extend(range(a, b)), 8, 1e9)
-    assert sorted(seen) == list(range(8))
 
 
 def test_many_threads_may_call_kernels_at_once(four_threads):
@@ -297,13 +253,3 @@ def test_warmup_compiles_every_kernel():
         for name, value in vars(importlib.import_module(info.name)).items():
             if isinstance(value, jit.Kernel) and value.keep:
                 assert value.dispatcher.overloads, f"{info.name}.{name}"
-
-
-def test_empty_dispatch_is_quick(four_threads):
-    threads.set_num_threads(2)
-    times = []
-    for _ in range(300):
-        start = time.perf_counter()
-        threads.parallel(lambda a, b: None, 2, 1e9)
-        times.append(time.perf_counter() - start)
-    assert np.median(times) < 500e-6  # 2 us on an idle machine

@@ -1,6 +1,8 @@
 """Chunks that threads share without the interpreter: each is done once, by whoever, every time."""
 
+import signal
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -65,14 +67,6 @@ def test_workers_that_slept_find_the_next_call():
         threads.set_num_threads(before)
 
 
-def test_kernels_and_python_functions_take_turns(some_threads):
-    for chunks in COUNTS * 10:
-        seen = []
-        threads.parallel(lambda a, b, seen=seen: seen.extend(range(a, b)), chunks, BIG)
-        assert sorted(seen) == list(range(chunks))
-        assert call(chunks)[0] == 0
-
-
 def test_many_python_threads_may_call_at_once(some_threads):
     wrong = []
 
@@ -86,6 +80,37 @@ def test_many_python_threads_may_call_at_once(some_threads):
     for one in callers:
         one.join()
     assert len(wrong) == 4 * 20 * len(COUNTS) and not any(wrong)
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs a timer")
+def test_an_interrupt_leaves_the_threads_usable(some_threads):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        for k in range(20):
+            signal.setitimer(signal.ITIMER_REAL, 0.002 + 0.0001 * k)
+            with pytest.raises(KeyboardInterrupt):
+                while True:
+                    call(1001)
+            assert call(1001)[0] == 0
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_calling_the_threads_is_quick():
+    before, times = threads.get_num_threads(), []
+    threads.set_num_threads(2)
+    try:
+        for _ in range(300):
+            start = time.perf_counter()
+            call(2)
+            times.append(time.perf_counter() - start)
+    finally:
+        threads.set_num_threads(before)
+    assert np.median(times) < 500e-6  # 8 us on an idle machine
 
 
 def test_small_work_stays_in_the_caller():

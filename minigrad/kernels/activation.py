@@ -44,7 +44,7 @@ def passing(
     real = g.dtype.type
     bounds = real(low), real(high), real(inside), real(outside)
     flat = g.reshape(-1), x.reshape(-1), out.reshape(-1)
-    _passing.run(-(-g.size // CHUNK), 0.3 * g.size, *flat, *bounds)
+    _passing.run(-(-g.size // CHUNK), 0.15 * g.size, *flat, *bounds)
     return out
 
 

@@ -77,7 +77,7 @@ def blocked_weight_grad(
     blocked_sums.run(
         p.parts, plan.work, flat_x, flat_g, sums, *tables, p, scratch=(plan.scratch, F32)
     )
-    blocked_filter_grads.run(groups * p.filter_blocks, 2.0 * sums.size, sums, flat_gw, p)
+    blocked_filter_grads.run(groups * p.filter_blocks, 0.5 * sums.size, sums, flat_gw, p)
     return gw
 
 
@@ -90,7 +90,7 @@ def _run(plan: Plan, x: Array, w: Array, b: Array | None, turned: bool) -> Array
         bias[:, : p.k] = b.reshape(p.groups, p.k)
     flat_x, flat_w, flat_y = dense(x).reshape(-1), dense(w).reshape(-1), y.reshape(-1)
     blocked_filters.run(
-        p.groups * p.filter_blocks, 4.0 * u.size, flat_w, turned, plan.phases, plan.tap_index, u, p
+        p.groups * p.filter_blocks, 1.0 * u.size, flat_w, turned, plan.phases, plan.tap_index, u, p
     )
     blocked_products.run(
         plan.chunks, plan.work, flat_x, u, bias, flat_y, plan.phases, plan.table, plan.read_table,

@@ -71,7 +71,7 @@ class Plan:
     read_table: Ints  # place of each pixel of a run of source rows
     write_table: Ints  # place of each output of a run of output rows
     chunks: int
-    work: float
+    work: float  # ns
     scratch: int
     u_size: int
 
@@ -179,7 +179,7 @@ def _plan(
         read_table=(np.arange(tall)[:, None] * pitch + place).reshape(-1),
         write_table=(np.arange(block * cell[0])[:, None] * out_pitch + back).reshape(-1),
         chunks=n * groups * strips if out[0] and out[1] else 0,
-        work=2.0 * n * rows * cols * groups * c * k * max(len(every), 1),
+        work=0.02 * n * rows * cols * groups * c * k * max(len(every), 1),
         scratch=cb * plane + max(2, kb) * block * cell[0] * out_pitch,
         u_size=groups * kb * len(every) * cb * depth * width,
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -184,13 +185,21 @@ def choose(
     """
     if not compiled:
         return "reference"
+    return _choose(op, x_shape, w_shape, stride, padding, dilation, groups, dtype, _preferred)
+
+
+@lru_cache(maxsize=4096)
+def _choose(
+    op: str, x_shape: tuple[int, ...], w_shape: tuple[int, ...], stride: Pair, padding: Pair,
+    dilation: Pair, groups: int, dtype: np.dtype, preferred: str,
+) -> str:  # fmt: skip
     if (
-        _preferred != "direct"
+        preferred != "direct"
         and dtype == np.float32
         and w_shape[2:] == (3, 3)
         and (stride, dilation, groups) == ((1, 1), (1, 1), 1)
         and max(padding) <= 2
-        and (_preferred == "winograd" or _saves(x_shape, w_shape[0], padding))
+        and (preferred == "winograd" or _saves(x_shape, w_shape[0], padding))
     ):
         return "winograd"
     if op != "conv2d_weight_grad" and is_pointwise(

@@ -41,7 +41,7 @@ class Plan:
 
     out_hw: Pair
     chunks: int
-    work: float
+    work: float  # ns
     scratch: int  # elements
     taps: Ints  # shift of every (channel, tap), phase after phase
     source: Ints  # (phases, 2) first row and column of each source phase
@@ -175,7 +175,7 @@ def _product_plan(
     return Plan(
         out_hw=out_hw,
         chunks=n * strips if out_hw[1] else 0,
-        work=work,
+        work=0.02 * work * (dtype.itemsize // 4),
         scratch=planes + m * run,
         taps=np.concatenate(tables).astype(np.int64) if tables else np.zeros(0, np.int64),
         source=np.ascontiguousarray(source, np.int64),
@@ -221,7 +221,7 @@ def weight_grad_plan(
     return Plan(
         out_hw=out,
         chunks=parts * max(splits, 1),
-        work=work,
+        work=0.02 * work * (dtype.itemsize // 4),
         scratch=block * per_item,
         taps=taps,
         source=source,

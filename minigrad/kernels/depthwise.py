@@ -63,7 +63,7 @@ def depthwise_weight_grad(
     parts = max(1, min(n, CHUNKS // max(c, 1)))
     sums = empty((parts, c, p.k), x.dtype)
     depthwise_sums.run(
-        c * parts, 2.0 * g.size * p.k / lanes(x.dtype), dense(x).reshape(-1), dense(g).reshape(-1),
+        c * parts, 0.7 * g.size * p.k / lanes(x.dtype), dense(x).reshape(-1), dense(g).reshape(-1),
         sums.reshape(-1), taps, p, n, c, parts, lanes(x.dtype), np.zeros(p.w, x.dtype),
         scratch=(count * lanes(x.dtype), x.dtype),
     )  # fmt: skip
@@ -76,7 +76,7 @@ def _run(plan: Plan, x: Array, w: Array, b: Array | None, out: Pair) -> Array:
     y = empty((n, c, *out), x.dtype)
     bias = np.zeros(c, x.dtype) if b is None else dense(b)
     depthwise_products.run(
-        n * c, y.size * (1 + 2.0 * len(plan.taps) / lanes(x.dtype)), dense(x).reshape(-1),
+        n * c, y.size * (0.1 + 0.6 * p.k / lanes(x.dtype)), dense(x).reshape(-1),
         dense(w).reshape(-1), bias, y.reshape(-1), plan.phases, plan.taps, p,
         np.zeros(p.w, x.dtype),
     )  # fmt: skip

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from minigrad.kernels.jit import intrinsic
-from minigrad.kernels.simd import Lanes, at, in_sizes, intrinsic_of, loop, switch
+from minigrad.kernels.simd import Lanes, at, by_step, in_sizes, intrinsic_of, loop, switch
 
 __all__ = ["GROUP", "plane_dots", "plane_sums"]
 
@@ -52,26 +52,6 @@ def plane_dots(
     )  # fmt: skip
 
 
-def _variants(b: Any, x: Any, cols: Any, step: Any, emit: Any) -> None:
-    """emit(lanes, step) for what is known when compiling.
-
-    Steps of 1 and 2 in vectors that are as long as the processor's, or half as long for short rows;
-    all others one by one, where `step` is None.
-    """
-    whole = Lanes(b, x).width
-    half, index = max(1, whole // 2), step.type
-    short = b.icmp_signed("<=", cols, index(half))
-    case = b.sub(b.add(step, step), b.zext(b.not_(short), index))
-    case = b.select(b.icmp_signed(">", step, index(2)), index(5), case)
-    made = [(whole, 1), (half, 1), (whole, 2), (half, 2), (1, None)]
-
-    def variant(which: int) -> None:
-        width, known = made[which - 1]
-        emit(Lanes(b, x, width), known)
-
-    switch(b, case, len(made), variant)
-
-
 class _Sources:
     """Rows of a plane, of which each lane reads the element that a tap of its output meets."""
 
@@ -90,18 +70,11 @@ class _Sources:
         """A function from a row to a vector: its elements that tap columns j, j+1, ... meet."""
         b = self.b
         left = b.add(b.mul(j, self.col_step), d)
-        starts = [left] if step != 2 else [left, b.add(left, left.type(v.width - 1))]
-        masks = [v.below(start, self.w) for start in starts]
-        if only is not None and step != 2:
-            masks = [b.and_(mask, only) for mask in masks]
 
         def read(row: Any) -> Any:
             inside = b.icmp_unsigned("<", row, self.h)
             line = b.select(inside, at(b, self.x, b.mul(row, self.w)), self.zeros)
-            parts = [v.load_where(m, at(b, line, s)) for m, s in zip(masks, starts, strict=True)]
-            if step != 2:
-                return parts[0]
-            found = v.seconds(*parts)
+            found = v.load_every(line, left, self.w, step or 1)
             return found if only is None else b.select(only, found, v.zero)
 
         return read
@@ -159,7 +132,7 @@ def _plane_sums(
         with other:
             apart = b.icmp_signed("!=", out_step, index(1))
             step = b.select(apart, index(3), col_step)
-            _variants(b, x, cols, step, partial(plane, False))
+            by_step(b, x, cols, step, partial(plane, False))
 
 
 def _plane_dots(
@@ -195,4 +168,4 @@ def _plane_dots(
 
         loop(b, count, GROUP, [], group)
 
-    _variants(b, x, cols, col_step, plane)
+    by_step(b, x, cols, col_step, plane)

@@ -18,7 +18,7 @@ from minigrad.kernels.team import share
 
 Array = NDArray[Any]
 
-__all__ = ["BIG", "add", "apply"]
+__all__ = ["BIG", "add", "apply", "copy"]
 
 BIG = 65536  # elements below which the caller's thread alone is as fast
 CHUNK = 16384  # elements
@@ -38,16 +38,33 @@ def apply(f: np.ufunc, a: Array, b: Any) -> Array:
         return f(a, b)  # type: ignore[no-any-return]
     y = np.empty(a.shape, a.dtype)
     _combine.run(
-        -(-a.size // CHUNK), 0.3 * a.size, NUMBERS[f], a.reshape(-1), other.reshape(-1),
+        -(-a.size // CHUNK), 0.15 * a.size, NUMBERS[f], a.reshape(-1), other.reshape(-1),
         y.reshape(-1),
     )  # fmt: skip
     return y
+
+
+def copy(a: Array, y: Array) -> None:
+    """y[...] = a, two dense arrays of one shape and dtype."""
+    if not use_jit(a, y):
+        y[...] = a
+        return
+    _copy.run(-(-a.size // CHUNK), 0.15 * a.size, a.reshape(-1), y.reshape(-1))
 
 
 def _alike(a: Array, b: Any, weak: bool) -> bool:
     if not isinstance(b, np.ndarray) or not (a.flags.carray and b.flags.carray):
         return False
     return weak or b.shape == a.shape
+
+
+@kernel
+def _copy(team, chunks, a, y):
+    for chunk in share(team, chunks):
+        part = slice(chunk * CHUNK, min((chunk + 1) * CHUNK, len(a)))
+        source, to = a[part], y[part]
+        for i in range(len(source)):
+            to[i] = source[i]
 
 
 @kernel

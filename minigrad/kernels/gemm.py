@@ -43,7 +43,7 @@ def matmul(a: Array, b: Array) -> Array:
     (flat_a, turned_a), (flat_b, turned_b) = _flat(a), _flat(b)
     try:
         gemm_strips.run(
-            strips, 0.25 * work, address, m, n, k, flat_a, turned_a, flat_b, turned_b, y.reshape(-1)
+            strips, 0.02 * work, address, m, n, k, flat_a, turned_a, flat_b, turned_b, y.reshape(-1)
         )
     finally:
         set_blas_threads(get_num_threads())

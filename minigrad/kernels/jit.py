@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from minigrad.kernels import threads
 from minigrad.kernels.cache import KernelCache
 from minigrad.kernels.memory import keep_freed
-from minigrad.kernels.threads import get_num_threads, parallel, scratch, set_num_threads
+from minigrad.kernels.threads import get_num_threads, set_num_threads
 
 __all__ = [
     "Kernel",
@@ -35,8 +35,6 @@ __all__ = [
     "intrinsic",
     "jit_enabled",
     "kernel",
-    "parallel",
-    "scratch",
     "set_num_threads",
     "use_jit",
     "warmup",
@@ -99,27 +97,19 @@ class Kernel:
     ) -> None:
         """Call a kernel (team, chunks, *args) on all threads, which share the chunks (`team`).
 
-        In the caller alone if `work` (elementary operations in all) is small, if there is one
-        chunk, or if the threads are in use by another. With `scratch`, elements and their dtype,
-        a work space (threads, size) follows the arguments.
+        In the caller alone if `work`, the nanoseconds that it takes one core or so, is small, if
+        there is one chunk, or if the threads are in use by another. With `scratch`, elements and
+        their dtype, a work space (threads, size) follows the arguments.
         """
         if chunks <= 0:
             return
         pool = threads.gather(chunks, work)
-        try:
-            if scratch is not None:
-                (size, dtype), many = scratch, 1
-                if pool is not None:
-                    size, many = -(-size // 16) * 16, pool.threads  # rows begin lines of cache
-                args += (threads.scratch(many * size, dtype).reshape(many, size),)
-            if pool is None:
-                self(0, chunks, *args)
-            else:
-                pool.wake()
-                self(pool.team, chunks, *args)
-        finally:
+        if scratch is not None:
+            (size, dtype), many = scratch, 1
             if pool is not None:
-                pool.busy.release()
+                size, many = -(-size // 16) * 16, pool.threads  # rows begin lines of cache
+            args += (threads.scratch(many * size, dtype).reshape(many, size),)
+        self(0 if pool is None else pool.team, chunks, *args)
 
     @property
     def dispatcher(self) -> Any:

@@ -47,7 +47,7 @@ def cross_entropy(x: Array, classes: Classes, weights: Array) -> Array:
         return cross_entropy_reference(x, classes, weights)
     x, loss = dense(x), np.empty(len(x), x.dtype)
     rows, how = by_dtype[x.dtype].cross_entropy, (dense(classes), dense(weights), loss)
-    rows.run(len(x), 2.0 * x.size, x, *how)
+    rows.run(len(x), 1.5 * x.size, x, *how)
     return loss
 
 
@@ -58,7 +58,7 @@ def cross_entropy_grad(x: Array, classes: Classes, scale: Array, target: Array) 
     x, gx = dense(x), np.empty_like(x)
     rows = by_dtype[x.dtype].cross_entropy_grad
     how = dense(classes), dense(scale), dense(target)
-    rows.run(len(x), 2.0 * x.size, x, *how, gx)
+    rows.run(len(x), 1.5 * x.size, x, *how, gx)
     return gx
 
 
@@ -66,7 +66,7 @@ def _softmax(x: Array, log: bool) -> Array:
     if not x.size or not use_jit(x):
         return log_softmax_reference(x) if log else softmax_reference(x)
     x, y, rows = dense(x), np.empty_like(x), by_dtype[x.dtype].softmax
-    rows.run(len(x), 2.0 * x.size, x, log, y)
+    rows.run(len(x), 1.5 * x.size, x, log, y)
     return y
 
 
@@ -74,7 +74,7 @@ def _softmax_grad(g: Array, y: Array, log: bool) -> Array:
     if not g.size or not use_jit(g, y):
         return (log_softmax_grad_reference if log else softmax_grad_reference)(g, y)
     g, y, gx, rows = dense(g), dense(y), np.empty_like(g), by_dtype[g.dtype].softmax_grad
-    rows.run(len(g), 1.0 * g.size, g, y, log, gx)
+    rows.run(len(g), 0.7 * g.size, g, y, log, gx)
     return gx
 
 

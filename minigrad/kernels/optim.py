@@ -167,7 +167,7 @@ def _run(
     flat = [np.empty(0, param.dtype) if a is None else dense(a).reshape(-1) for a in arrays]
     values = np.array(hyper, param.dtype)
     blocks = -(-param.size // updates.BLOCK)
-    update.run(blocks, 4.0 * param.size, *flat, *flags, values)
+    update.run(blocks, 0.3 * param.size, *flat, *flags, values)
 
 
 def _descent(param: Array, grad: Array, weight_decay: float, maximize: bool) -> Array:

@@ -67,7 +67,7 @@ def _products(x: Array, w: Array, b: Array | None) -> Array:
     splits = min(-(-CHUNKS // max(n, 1)), tiles)
     span = max(1, min(SPAN_BYTES // max(c * tile * x.itemsize, 1), -(-tiles // splits)))
     pointwise_products.run(
-        n * splits, 2.0 * x.size * k, dense(x).reshape(-1), dense(w).reshape(-1), bias,
+        n * splits, 0.02 * x.size * k, dense(x).reshape(-1), dense(w).reshape(-1), bias,
         y.reshape(-1), _places(c, (span + 1) * tile), c, k, h * wd, splits, span, tile,
         scratch=(c * (span + 1) * tile, x.dtype),
     )  # fmt: skip

@@ -63,7 +63,7 @@ def max_pool2d(
     how = (kernel, stride, padding, dilation)
     work = 2.0 * y.size * kernel[0] * kernel[1]
     if _in_pairs(how, x.shape[2:], out_hw):
-        pairs.pair_best.run(len(x3), 0.25 * work, x3, y3, tap3)
+        pairs.pair_best.run(len(x3), 0.1 * work, x3, y3, tap3)
         return y, tap
     windows.window_best.run(len(x3), work, x3, *how, y3, tap3)
     return y, tap
@@ -79,7 +79,7 @@ def max_pool2d_input_grad(
     g3, tap3 = _planes(g), _planes(tap)
     how = (kernel, stride, padding, dilation)
     if _in_pairs(how, hw, g.shape[2:]):
-        pairs.pair_best_grad.run(len(g3), 0.3 * gx.size, g3, tap3, _planes(gx))
+        pairs.pair_best_grad.run(len(g3), 0.2 * gx.size, g3, tap3, _planes(gx))
         return gx
     work = 0.3 * gx.size + 3.0 * g.size
     windows.window_best_grad.run(len(g3), work, g3, tap3, *how, hw[1], _flat(gx))
@@ -188,12 +188,12 @@ def _window_mean(x: Array, t: Tables) -> Array:
         return window_mean_reference(x, t)
     y = np.empty((*x.shape[:2], *t.divisor.shape), x.dtype)
     if t.whole and x.size:
-        windows.plane_mean.run(y.size, 0.3 * x.size, _flat(x), y.reshape(-1))
+        windows.plane_mean.run(y.size, 0.1 * x.size, _flat(x), y.reshape(-1))
         return y
     x3, y3, how = _planes(x), _planes(y), (t.rows, t.cols, t.sliding, t.over(x.dtype))
     if t.in_pairs:
         over = t.over(x.dtype).reshape(-1)
-        pairs.pair_mean.run(len(x3), 2.0 * y.size, x3, over, y3)
+        pairs.pair_mean.run(len(x3), 0.6 * y.size, x3, over, y3)
         return y
     work = 0.5 * len(x3) * _elements(t.rows) * x.shape[3] + 6.0 * y.size
     windows.window_mean.run(len(x3), work, x3, *how, y3)
@@ -205,12 +205,12 @@ def _window_spread(g: Array, hw: Pair, t: Tables) -> Array:
         return window_spread_reference(g, hw, t)
     gx = np.empty((*g.shape[:2], *hw), g.dtype)
     if t.whole and gx.size:
-        windows.plane_spread.run(g.size, 0.3 * gx.size, dense(g).reshape(-1), _flat(gx))
+        windows.plane_spread.run(g.size, 0.1 * gx.size, dense(g).reshape(-1), _flat(gx))
         return gx
     g3, gx3, how = _planes(g), _planes(gx), (t.rows, t.cols, t.over(g.dtype))
     if t.in_pairs:
         over = t.over(g.dtype).reshape(-1)
-        pairs.pair_spread.run(len(g3), 2.0 * g.size, g3, over, gx3)
+        pairs.pair_spread.run(len(g3), 0.6 * g.size, g3, over, gx3)
         return gx
     work = 0.3 * gx.size + 2.0 * len(g3) * g.shape[2] * _elements(t.cols)
     windows.window_spread.run(len(g3), work, g3, *how, gx3)

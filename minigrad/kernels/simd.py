@@ -17,6 +17,7 @@ __all__ = [
     "Lanes",
     "Value",
     "at",
+    "by_step",
     "cover",
     "in_sizes",
     "intrinsic_of",
@@ -141,39 +142,53 @@ class Lanes:
         function = self._masked("load", self.type, [place.type, i32, mask.type, self.type])
         return self.builder.call(function, [place, i32(self.size), mask, self.zero])
 
+    def load_every(self, line: Any, first: Any, end: Any, step: int) -> Any:
+        """line[first + step·l] in lane l, with step 1 or 2, and 0 where that is not in 0..end."""
+        b = self.builder
+        if step == 1:
+            return self.load_where(self.below(first, end), at(b, line, first))
+        following = b.add(first, first.type(self.width - 1))
+        parts = [
+            self.load_where(self.below(p, end), at(b, line, p)) for p in (first, following)
+        ]
+        return self.seconds(*parts)
+
     def store_where(self, mask: Any, value: Any, pointer: Any) -> None:
-        """`store` of the lanes in a mask."""
+        """`store` of the lanes in a mask; `value` may have elements of another type."""
         i32 = self.ir.IntType(32)
-        place = self.builder.bitcast(pointer, self.type.as_pointer())
-        none = self.ir.VoidType()
-        function = self._masked("store", none, [self.type, place.type, i32, mask.type])
-        self.builder.call(function, [value, place, i32(self.size), mask])
+        place = self.builder.bitcast(pointer, value.type.as_pointer())
+        none, size = self.ir.VoidType(), self.size if value.type == self.type else 1
+        function = self._masked("store", none, [value.type, place.type, i32, mask.type])
+        self.builder.call(function, [value, place, i32(size), mask])
 
     def _masked(self, verb: str, result: Any, arguments: list[Any]) -> Any:
         place = next(a for a in arguments if isinstance(a, self.ir.PointerType))
-        vector = f"v{self.width}f{8 * self.size}"
+        element = next(a for a in arguments if isinstance(a, self.ir.VectorType)).element
+        if verb == "load":
+            element = result.element
+        sizes = {self.ir.FloatType: "f32", self.ir.DoubleType: "f64"}
+        kind = sizes.get(type(element)) or f"i{element.width}"
+        vector = f"v{self.width}{kind}"
         name = f"llvm.masked.{verb}.{vector}.p0" + ("" if str(place) == "ptr" else vector)
         module = self.builder.module
         return module.globals.get(name) or self.ir.Function(
             module, self.ir.FunctionType(result, arguments), name
         )
 
-    def below(self, first: Any, end: Any) -> Any:
-        """A mask of the lanes l with 0 <= first + l < end, of numbers that 31 bits hold."""
+    def below(self, first: Any, end: Any, step: int = 1) -> Any:
+        """A mask of the lanes l with 0 <= first + step·l < end, of numbers that 31 bits hold."""
         b, i32 = self.builder, self.ir.IntType(32)
         wide = self.ir.VectorType(i32, self.width)
-        lanes_ = self.ir.Constant(wide, list(range(self.width)))
-        start, limit = (self._spread(b.trunc(n, i32), wide) for n in (first, end))
+        lanes_ = self.ir.Constant(wide, [step * k for k in range(self.width)])
+        start, limit = (self.spread(b.trunc(n, i32), wide) for n in (first, end))
         return b.icmp_unsigned("<", b.add(start, lanes_), limit)
 
-    def _spread(self, value: Any, wide: Any) -> Any:
+    def spread(self, value: Any, wide: Any = None) -> Any:
+        """One number in all lanes, of this element type or of another vector's."""
+        wide = wide or self.type
         undefined = self.ir.Constant(wide, self.ir.Undefined)
         one = self.builder.insert_element(undefined, value, self.ir.IntType(32)(0))
         return self.shuffle(one, undefined, [0] * self.width)
-
-    def spread(self, value: Any) -> Any:
-        """One number in all lanes."""
-        return self._spread(value, self.type)
 
     def shuffle(self, a: Any, b: Any, order: list[int]) -> Any:
         """Lane i of the result is lane order[i] of a followed by b."""
@@ -186,7 +201,7 @@ class Lanes:
         b, i64 = self.builder, self.ir.IntType(64)
         wide = self.ir.VectorType(i64, self.width)
         numbers = self.ir.Constant(wide, list(range(self.width)))
-        return b.icmp_signed(">=", numbers, self._spread(first, wide))
+        return b.icmp_signed(">=", numbers, self.spread(first, wide))
 
     def every_second(self, pointer: Any) -> Any:
         """The elements 0, 2, 4, ... after a pointer; none past the last of them is read."""
@@ -315,6 +330,28 @@ def cover(
         loop(builder, n, lanes_.width, [], step)
 
     switch(builder, fits, len(widths), case)
+
+
+def by_step(
+    builder: Any, x: Any, count: Any, step: Any, emit: Callable[[Lanes, int | None], None]
+) -> None:
+    """emit(lanes, step) for steps that are known when compiling, of `count` elements of a row.
+
+    Steps of 1 and 2 in vectors that are as long as the processor's, or half as long for short rows;
+    all others one by one, where `step` is None.
+    """
+    whole = Lanes(builder, x).width
+    half, index = max(1, whole // 2), step.type
+    long = builder.zext(builder.icmp_signed(">", count, index(half)), index)
+    case = builder.sub(builder.add(step, step), long)
+    case = builder.select(builder.icmp_signed(">", step, index(2)), index(5), case)
+    made = [(whole, 1), (half, 1), (whole, 2), (half, 2), (1, None)]
+
+    def variant(which: int) -> None:
+        width, known = made[which - 1]
+        emit(Lanes(builder, x, width), known)
+
+    switch(builder, case, len(made), variant)
 
 
 def in_sizes(

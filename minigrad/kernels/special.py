@@ -70,7 +70,7 @@ def erf(x: Array) -> Array:
         x = dense(x)
         flat, out = x.reshape(-1), np.empty(x.shape, x.dtype)
         to = out.reshape(-1)
-        _erf.run(-(-x.size // CHUNK), 16 * x.size, flat, to)
+        _erf.run(-(-x.size // CHUNK), 8.0 * x.size, flat, to)
         return out
     v = np.asarray(x, np.float64)
     a = np.abs(v)

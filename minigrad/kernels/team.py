@@ -47,7 +47,7 @@ def mine(team, work):
 def serve(row, turns):
     """What a worker does: join the calls that come.
 
-    Returns False after so many turns without one, True when there is one for the interpreter.
+    Returns False after so many turns without one, True when there will be no more.
     """
     turn = 0
     while turn < turns:
@@ -81,7 +81,7 @@ def _member(typingctx, team):
 
 @intrinsic
 def _join(typingctx, row):
-    """Help with a call that was not seen before: 0 if there is none, 2 if Python has to."""
+    """Help with a call that was not seen before: 0 if there is none, 2 if it was the last."""
     from numba.core import types
 
     def codegen(context: Any, b: Any, signature: Any, args: Any) -> Any:
@@ -106,8 +106,8 @@ def _join(typingctx, row):
                     function = b.inttoptr(b.load(_word(b, shared, Shared.FUNCTION)), entry)
                     b.call(function, [b.load(_word(b, shared, Shared.ARGUMENTS)), row])
                 b.atomic_rmw("sub", running, row.type(1), ORDER)
-                python = b.icmp_signed("==", _load(b, shared, Shared.PYTHON), call)
-                b.store(b.select(python, row.type(2), row.type(1)), result)
+                leave = b.icmp_signed("==", _load(b, shared, Shared.LEAVE), call)
+                b.store(b.select(leave, row.type(2), row.type(1)), result)
             with other:
                 _pause(b)
         return b.load(result)
@@ -182,21 +182,30 @@ def _chunks_type() -> Any:
 
 
 def _begin(context: Any, b: Any, signature: Any, args: Any) -> Any:
-    """The iterator: one who is alone has all chunks; the caller publishes the call."""
+    """The iterator: one who is alone has all chunks; the caller publishes the call.
+
+    It is alone, too, while another thread of Python's has the workers.
+    """
     from numba.core import cgutils
 
     team, chunks = args
-    zero = team.type(0)
-    alone = b.icmp_signed("==", team, zero)
-    made = cgutils.create_struct_proxy(signature.return_type)(context, b)
-    made.team, made.chunks = team, chunks
-    made.at = cgutils.alloca_once_value(b, zero)
-    made.end = cgutils.alloca_once(b, team.type)
-    b.store(b.select(alone, chunks, zero), made.end)
-    with b.if_then(b.not_(alone)):
+    zero, one = team.type(0), team.type(1)
+    chosen = cgutils.alloca_once_value(b, team)
+    with b.if_then(b.icmp_signed("!=", team, zero)):
         calls = b.icmp_signed("==", b.load(_word(b, team, Row.MEMBER)), zero)
         with b.if_then(calls):
-            _publish(b, team, chunks)
+            busy = _word(b, b.load(_word(b, team, Row.SHARED)), Shared.BUSY)
+            free = b.extract_value(b.cmpxchg(busy, zero, one, ORDER, ORDER), 1)
+            with b.if_else(free) as (then, other):
+                with then:
+                    _publish(b, team, chunks)
+                with other:
+                    b.store(zero, chosen)
+    made = cgutils.create_struct_proxy(signature.return_type)(context, b)
+    made.team, made.chunks = b.load(chosen), chunks
+    made.at = cgutils.alloca_once_value(b, zero)
+    made.end = cgutils.alloca_once(b, team.type)
+    b.store(b.select(b.icmp_signed("==", made.team, zero), chunks, zero), made.end)
     return made._getvalue()
 
 
@@ -300,6 +309,7 @@ def _take(b: Any, it: Any) -> None:
     with b.if_then(b.icmp_signed("==", member, i64(0))):
         _store(b, i64(0), shared, Shared.OPEN)
         _wait(b, shared)
+        _store(b, i64(0), shared, Shared.BUSY)
     b.branch(after)
     b.position_at_end(after)
 

@@ -1,13 +1,12 @@
 """Our thread pool and how many threads there are; knows neither Numba nor any kernel.
 
-Work is cut into chunks. The caller and the pool's threads take some until none is left, so who
-computes a chunk is chance, but what a chunk computes is not: results do not depend on the number of
-threads. Kernels share chunks without the interpreter (`team`), NumPy's functions with it.
+Work is cut into chunks. The caller and the pool's threads take some until none is left (`team`), so
+who computes a chunk is chance, but what a chunk computes is not: results do not depend on the
+number of threads.
 """
 
 from __future__ import annotations
 
-import math
 import os
 import threading
 from collections.abc import Callable
@@ -25,7 +24,6 @@ __all__ = [
     "Shared",
     "gather",
     "get_num_threads",
-    "parallel",
     "scratch",
     "set_num_threads",
 ]
@@ -35,9 +33,9 @@ __all__ = [
 TURNS, FEW_TURNS = 100_000, 1000
 serve: Callable[[int, int], object] | None = None
 
-# Below this many elementary operations calling a thread costs more than it saves.
-SERIAL_WORK = 200_000
-RANGE_WORK = 400_000  # elementary operations of a range of chunks, as its call takes 5 to 10 us
+# Nanoseconds of work below which calling a thread costs more than it saves: one that waits begins
+# after one or two microseconds.
+SERIAL_WORK = 6000
 
 
 class Row(IntEnum):
@@ -55,9 +53,10 @@ class Shared(IntEnum):
     THREADS = 0
     CALL = 1  # number of the last call
     OPEN = 2  # number of the call of a kernel that may be joined
-    PYTHON = 3  # number of the last call for the interpreter
+    LEAVE = 3  # number of the call at which workers leave
     FUNCTION = 4  # address of the kernel's entry for workers, and of its arguments
     ARGUMENTS = 5
+    BUSY = 6  # 1 while a call has the workers
     RUNNING = 16  # workers that may use the arguments
     ROWS = 32  # here the threads' rows begin
 
@@ -65,32 +64,14 @@ class Shared(IntEnum):
 ROW = 16  # words of a thread's, two lines of cache
 
 
-def parallel(fn: Callable[[int, int], object], chunks: int, work: float) -> None:
-    """Call fn(start, stop) on ranges that cover range(chunks), on all threads.
-
-    Runs in the caller alone if `work` (elementary operations in all) is small, if there is one
-    chunk, or if the pool is in use: nested, or by another thread. The first exception that a
-    chunk raises is raised here, once no thread is running `fn` any more.
-    """
-    if chunks <= 0:
-        return
-    pool = gather(chunks, work)
-    if pool is None:
-        fn(0, chunks)
-        return
-    try:
-        pool.run(fn, chunks, work)
-    finally:
-        pool.busy.release()
-
-
 def gather(chunks: int, work: float) -> _Pool | None:
-    """The pool with its `busy` held, or None where the caller should be alone."""
+    """The pool, its workers awake, or None where the caller should be alone."""
     if chunks <= 1 or work < SERIAL_WORK:
         return None
     pool = _get_pool()
-    if not pool.workers or not pool.busy.acquire(blocking=False):
+    if not pool.workers:
         return None
+    pool.wake()
     return pool
 
 
@@ -135,69 +116,6 @@ def _aligned(nbytes: int) -> NDArray[np.uint8]:
 _local = threading.local()
 
 
-class _Job:
-    """One parallel call: the ranges still to do, and who is at it."""
-
-    def __init__(
-        self, fn: Callable[[int, int], object], chunks: int, threads: int, least: int
-    ) -> None:
-        self.least = least  # chunks to take at once
-        self.fn, self.chunks, self.threads = fn, chunks, threads
-        self.next = 0
-        self.running = 0
-        self.closed = False
-        self.error: BaseException | None = None
-        self.lock = threading.Lock()
-        self.idle = threading.Lock()  # held while a worker is at it
-        self.idle.acquire()
-
-    def work(self) -> None:
-        """Take ranges, large ones first, until none is left."""
-        try:
-            while True:
-                with self.lock:
-                    start = self.next
-                    if start >= self.chunks:
-                        return
-                    stop = start + max(self.least, (self.chunks - start) // (2 * self.threads))
-                    stop = min(stop, self.chunks)
-                    self.next = stop
-                self.fn(start, stop)
-        except BaseException as error:
-            with self.lock:
-                self.next = self.chunks
-                if self.error is None:
-                    self.error = error
-
-    def help(self) -> None:
-        """What a worker does with a job: nothing if the caller has already finished it."""
-        with self.lock:
-            if self.closed:
-                return
-            self.running += 1
-        self.work()
-        with self.lock:
-            self.running -= 1
-            if self.closed and self.running == 0:
-                self.idle.release()
-
-    def finish(self) -> None:
-        """Wait for the workers that are at it, let no other begin, and raise what they raised."""
-        interrupt: BaseException | None = None
-        while True:  # how many run decides; an interrupt may come between acquiring and knowing it
-            try:
-                with self.lock:
-                    self.closed = True
-                    if self.running == 0:
-                        break
-                self.idle.acquire()
-            except BaseException as error:  # Ctrl-C: the workers still write to our arrays
-                interrupt = error
-                self.next = self.chunks
-        if interrupt is not None or self.error is not None:
-            raise (interrupt or self.error)
-
-
 class _Worker:
     def __init__(self, pool: _Pool, row: int) -> None:
         self.pool, self.row = pool, row
@@ -209,21 +127,12 @@ class _Worker:
     def loop(self) -> None:
         while True:
             self.go.acquire()
-            while True:  # the pool's job of the interpreter, then kernels for a while
-                if self.pool.closed:
-                    return
-                job = self.pool.job
-                if job is not None:
-                    job.help()
-                    del job
-                if serve is None or not serve(self.row, self.pool.turns):
-                    break
+            if self.pool.closed or (serve is not None and serve(self.row, self.pool.turns)):
+                return
 
 
 class _Pool:
     def __init__(self, threads: int) -> None:
-        self.busy = threading.Lock()
-        self.job: _Job | None = None
         self.closed = False
         self.cpu = -1  # where the workers are not
         self.spins = threads <= cpus()
@@ -244,25 +153,6 @@ class _Pool:
             if worker.go.locked():
                 worker.go.release()
 
-    def run(self, fn: Callable[[int, int], object], chunks: int, work: float) -> None:
-        """Share the calls of a Python function."""
-        threads = min(self.threads, chunks)
-        least = min(-(-chunks // threads), math.ceil(chunks * RANGE_WORK / work))
-        self.job = job = _Job(fn, chunks, threads, least)
-        try:
-            self._call()
-            self.wake()
-            job.work()
-        finally:
-            self.job = None
-            job.finish()
-
-    def _call(self) -> None:
-        """Send the workers that wait back to the interpreter."""
-        call = self.board[Shared.CALL] + 1
-        self.board[Shared.PYTHON] = call
-        self.board[Shared.CALL] = call
-
     def _part(self) -> None:
         """Keep the workers off the caller's processor.
 
@@ -280,10 +170,11 @@ class _Pool:
                     os.sched_setaffinity(worker.thread.native_id, others)
 
     def close(self) -> None:
-        with self.busy:  # let a running job finish
-            self.closed = True
-            self._call()
-            self.wake()
+        """Let the workers leave, once they have finished what they are at."""
+        self.closed = True
+        self.board[Shared.LEAVE] = self.board[Shared.CALL] + 1
+        self.board[Shared.CALL] += 1
+        self.wake()
 
 
 _pool: _Pool | None = None

@@ -19,6 +19,7 @@ def exercise(dtype: np.dtype) -> None:
     activation.passing(x, x, 0.0, 1.0)
     special.erf(np.ones(special.SMALL + 1, dtype))
     elementwise.add(*np.ones((2, elementwise.BIG), dtype))
+    elementwise.copy(x, x.copy())
     _classify(x[0, 0])
     index.scatter_add(np.zeros((2, 2), dtype), np.zeros(1, np.int64), np.ones((1, 2), dtype))
 

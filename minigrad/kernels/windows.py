@@ -11,6 +11,7 @@ import numpy as np
 
 from minigrad.kernels.jit import fill, helper, kernel
 from minigrad.kernels.team import share
+from minigrad.kernels.windows_simd import plane_best
 
 __all__ = ["gather", "plane_mean", "plane_spread", "scatter", "window_best", "window_best_grad",
            "window_max", "window_mean", "window_spread"]  # fmt: skip
@@ -25,57 +26,13 @@ def _columns(v, stride, pad, dil, width, out):
     return at, min(low, out), min(high, out)
 
 
-@helper
-def _first(size, k, start, dil):
-    """Number of the first tap that is inside; k if none is."""
-    for u in range(k):
-        if 0 <= start + u * dil < size:
-            return u
-    return k
-
-
 @kernel
 def window_best(team, chunks, x, size, stride, pad, dil, y, tap):
     """Winner of each window and its tap u·KW + v (KH·KW for none), plane by plane of x."""
     (kh, kw), (sh, sw), (ph, pw), (dh, dw) = size, stride, pad, dil
-    h, w = x.shape[1], x.shape[2]
-    oh, ow = y.shape[1], y.shape[2]
-    first = np.empty(ow, tap.dtype)
-    for j in range(ow):
-        first[j] = _first(w, kw, j * sw - pw, dw)
+    h, w, oh, ow = x.shape[1], x.shape[2], y.shape[1], y.shape[2]
     for p in share(team, chunks):
-        for i in range(oh):
-            best, at = y[p, i], tap[p, i]
-            top = _first(h, kh, i * sh - ph, dh)
-            for j in range(ow):
-                best[j] = -np.inf
-                at[j] = top * kw + first[j] if top < kh and first[j] < kw else kh * kw
-            for u in range(top, kh):
-                r = i * sh - ph + u * dh
-                if r >= h:
-                    break
-                for v in range(kw):
-                    c, low, high = _columns(v, sw, pw, dw, w, ow)
-                    t = tap.dtype.type(u * kw + v)
-                    n = high - low
-                    if n <= 0:
-                        continue
-                    b, a, row = best[low:high], at[low:high], x[p, r, c + low * sw :]
-                    if sw == 1:
-                        for j in range(n):
-                            take = (row[j] > b[j]) | (row[j] != row[j])
-                            b[j] = row[j] if take else b[j]
-                            a[j] = t if take else a[j]
-                    elif sw == 2:
-                        for j in range(n):
-                            take = (row[2 * j] > b[j]) | (row[2 * j] != row[2 * j])
-                            b[j] = row[2 * j] if take else b[j]
-                            a[j] = t if take else a[j]
-                    else:
-                        for j in range(n):
-                            take = (row[sw * j] > b[j]) | (row[sw * j] != row[sw * j])
-                            b[j] = row[sw * j] if take else b[j]
-                            a[j] = t if take else a[j]
+        plane_best(x[p], h, w, kh, kw, sh, sw, ph, pw, dh, dw, y[p], tap[p], oh, ow)
 
 
 @kernel

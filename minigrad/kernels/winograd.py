@@ -88,7 +88,7 @@ def winograd_weight_grad(
         scratch=(plan.scratch, F32),
     )  # fmt: skip
     filter_grads.run(
-        plan.sizes.filter_blocks, 80.0 * k * c * plan.sizes.parts, sums, flat_gw, plan.sizes,
+        plan.sizes.filter_blocks, 2.0 * k * c * plan.sizes.parts, sums, flat_gw, plan.sizes,
         scratch=(9 * lanes(F32), F32),
     )  # fmt: skip
     return gw
@@ -110,7 +110,7 @@ def _correlate(x: Array, w: Array, b: Array | None, padding: Pair, turned: bool)
     else:
         u = empty(36 * plan.sizes.u_point, x.dtype)
         filter_points.run(
-            plan.sizes.filter_blocks, 80.0 * k * c, flat_w, turned, filter_table, u, plan.sizes,
+            plan.sizes.filter_blocks, 6.0 * k * c, flat_w, turned, filter_table, u, plan.sizes,
             scratch=(plan.sizes.strip, F32),
         )  # fmt: skip
     winograd_products.run(
@@ -127,7 +127,7 @@ def _points(plan: Plan, x: Array, cotangent: bool) -> Array:
     table = plan.write_table if cotangent else plan.read_table
     blocks = p.filter_blocks if cotangent else p.channel_blocks
     all_points.run(
-        blocks, 10.0 * len(v), x, cotangent, table, v, p, scratch=(p.strip, F32)
+        blocks, 0.1 * len(v), x, cotangent, table, v, p, scratch=(p.strip, F32)
     )
     return v
 

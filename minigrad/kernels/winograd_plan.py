@@ -60,7 +60,7 @@ class Plan:
 
     sizes: Tiling
     chunks: int
-    work: float  # elementary operations
+    work: float  # ns
     scratch: int  # elements
     blocks: Ints  # place in V of each block of channels
     read_table: Ints  # place in the strip of each pixel of a run of input rows
@@ -135,7 +135,7 @@ def _plan(n: int, c: int, hw: Pair, k: int, padding: Pair, sums: bool) -> Plan:
     )  # fmt: skip
     return Plan(
         sizes=sizes, chunks=chunks if oh and ow else 0,
-        work=2.0 * n * oh * ow * c * k * 9 / 4, scratch=scratch,
+        work=0.02 * n * oh * ow * c * k * 9 / 3, scratch=scratch,
         blocks=np.arange(cb) * (block * tw * width),
         read_table=_places(strip_rows, w, pitch, width) + padding[1] * width,
         write_table=_places(4 * high, ow, 4 * tw * width, width),

@@ -14,7 +14,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from ..kernels.jit import get_num_threads, parallel
+from ..kernels.elementwise import copy
+from ..kernels.jit import get_num_threads
 
 __all__ = ["Peak", "flops_of", "peak"]
 
@@ -82,14 +83,8 @@ def _peak(dtype: str, threads: int) -> Peak:
     a = np.ones((n, n), dtype)
     source = np.ones(1 << 24, np.float32)  # 64 MB: larger than caches
     target = np.zeros_like(source)
-    rows = 64
-    s, t = source.reshape(rows, -1), target.reshape(rows, -1)
-
-    def copy(start: int, stop: int) -> None:
-        np.copyto(t[start:stop], s[start:stop])
-
     product = _best(lambda: a @ a)
-    moved = _best(lambda: parallel(copy, rows, source.size))
+    moved = _best(lambda: copy(source, target))
     return Peak(2 * n**3 / product, 2 * source.nbytes / moved)
 
 

@@ -1,0 +1,88 @@
+"""The winner of each sliding window, by vectors of neighbouring windows. No policy here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from minigrad.kernels.jit import intrinsic
+from minigrad.kernels.simd import Lanes, at, by_step, intrinsic_of, loop
+
+__all__ = ["plane_best"]
+
+
+@intrinsic
+def plane_best(
+    typingctx, x, h, w, kh, kw, sh, sw, ph, pw, dh, dw, y, tap, oh, ow
+):
+    """Winner of the windows of a plane x (h, w) into y and its tap u·kw + v into tap (oh, ow).
+
+    The first of equals wins, of NaNs the last; kh·kw stands for a window without elements.
+    """
+    return intrinsic_of(
+        _plane_best, x, h, w, kh, kw, sh, sw, ph, pw, dh, dw, y, tap, oh, ow
+    )
+
+
+def _plane_best(
+    b: Any, x: Any, h: Any, w: Any, kh: Any, kw: Any, sh: Any, sw: Any, ph: Any, pw: Any, dh: Any,
+    dw: Any, y: Any, tap: Any, oh: Any, ow: Any,
+) -> None:  # fmt: skip
+    from llvmlite import ir
+
+    index, i32 = h.type, ir.IntType(32)
+    none = b.mul(kh, kw)
+
+    def plane(v: Lanes, step: int | None) -> None:
+        numbers, taps = ir.VectorType(i32, v.width), ir.VectorType(tap.type.pointee, v.width)
+        lowest, nowhere = v.constant(float("-inf")), v.spread(b.trunc(none, i32), numbers)
+
+        def windows(top: Any, first: Any, last: Any, i: Any, j: Any) -> list[Any]:
+            def row(u: Any, found: list[Any]) -> list[Any]:
+                u = b.add(first, u)
+                line = at(b, x, b.mul(b.add(top, b.mul(u, dh)), w))
+
+                def column(k: Any, found: list[Any]) -> list[Any]:
+                    best, which = found
+                    left = b.add(b.sub(b.mul(j, sw), pw), b.mul(k, dw))
+                    inside = v.below(left, w, step or 1)
+                    value = v.load_every(line, left, w, step or 1)
+                    take = b.or_(
+                        b.fcmp_unordered("ugt", value, best),  # or one of them is NaN
+                        b.icmp_signed("==", which, nowhere),
+                    )
+                    # If the best is NaN, a number does not take its place.
+                    kept = b.fcmp_unordered("uno", best, best)
+                    fresh = b.fcmp_unordered("uno", value, value)
+                    take = b.and_(inside, b.and_(take, b.or_(b.not_(kept), fresh)))
+                    number = v.spread(b.trunc(b.add(b.mul(u, kw), k), i32), numbers)
+                    return [b.select(take, value, best), b.select(take, number, which)]
+
+                return loop(b, kw, 1, found, column)
+
+            best, which = loop(b, b.sub(last, first), 1, [lowest, nowhere], row)
+            place, inside = b.add(b.mul(i, ow), j), v.below(j, ow)
+            v.store_where(inside, best, at(b, y, place))
+            which = which if taps == numbers else b.trunc(which, taps)
+            v.store_where(inside, which, at(b, tap, place))
+            return []
+
+        def band(i: Any, _: list[Any]) -> list[Any]:
+            top = b.sub(b.mul(i, sh), ph)
+            # Taps u with 0 <= top + u·dh < h.
+            above = b.sdiv(b.sub(b.sub(dh, index(1)), top), dh)
+            below = b.sdiv(b.sub(b.add(b.sub(h, top), dh), index(1)), dh)
+            first = _limit(b, above, kh)
+            last = _limit(b, below, kh)
+            last = b.select(b.icmp_signed("<", last, first), first, last)
+            return loop(b, ow, v.width, [], lambda j, _: windows(top, first, last, i, j))
+
+        loop(b, oh, 1, [], band)
+
+    by_step(b, x, ow, sw, plane)
+
+
+def _limit(b: Any, value: Any, most: Any) -> Any:
+    """value, but between 0 and `most`."""
+    zero = most.type(0)
+    value = b.select(b.icmp_signed("<", value, zero), zero, value)
+    return b.select(b.icmp_signed("<", value, most), value, most)
