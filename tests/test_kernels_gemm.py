@@ -25,6 +25,25 @@ def test_matmul_matches_sums_in_float64(m, k, n, dtype, left, right):
     np.testing.assert_allclose(y, exact, rtol=0, atol=bound)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("m,k,n", [(1, 4096, 100), (7, 304, 204), (64, 3136, 128), (70, 512, 36)])
+def test_matmul_of_long_rows_with_rows_matches_sums_in_float64(m, k, n, dtype):
+    rng = np.random.default_rng(m + k + n)
+    a, w = (rng.normal(size=(rows, k)).astype(dtype) for rows in (m, n))
+    before = jit.get_num_threads()
+    try:
+        bits = set()
+        for threads in (1, 2, 4):
+            jit.set_num_threads(threads)
+            bits.add(gemm.matmul(a, w.T).tobytes())
+    finally:
+        jit.set_num_threads(before)
+    exact = a.astype(np.float64) @ w.T.astype(np.float64)
+    bound = 4 * np.finfo(dtype).eps * np.sqrt(k) * np.abs(exact).max()
+    np.testing.assert_allclose(gemm.matmul(a, w.T), exact, rtol=0, atol=bound)
+    assert len(bits) == 1
+
+
 @pytest.mark.parametrize("m,k,n", [(64, 400, 120), (200, 1000, 10), (10, 1000, 200)])
 def test_matmul_has_the_same_bits_on_any_number_of_threads(m, k, n):
     rng = np.random.default_rng(0)

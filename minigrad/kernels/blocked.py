@@ -132,7 +132,7 @@ def _read_sources(x, image, row0, here, p, table, strip):
     for block in range(p.channel_blocks):
         plane = (image * p.c + block * width) * p.h * p.w
         read_rows(x, plane, p.h * p.w, min(width, p.c - block * width), row0 * p.step + p.low, rows,
-                  p.h, p.w, table, strip, block * p.plane, p.pitch, width)  # fmt: skip
+                  p.h, p.w, table, strip, block * p.plane, p.pitch)  # fmt: skip
 
 
 @kernel
@@ -170,7 +170,7 @@ def blocked_products(
                 block = (k + j) * width
                 write_strip(m, j * m_block, write_table, run, y,
                             (image * p.k + block) * p.oh * p.ow + row0 * p.out_h * p.ow,
-                            p.oh * p.ow, min(width, p.k - block), width)  # fmt: skip
+                            p.oh * p.ow, min(width, p.k - block))  # fmt: skip
 
 
 @kernel
@@ -196,7 +196,7 @@ def blocked_sums(
                 for k in range(p.filter_blocks):
                     plane = (image * p.k + k * width) * p.oh * p.ow + row0 * p.ow
                     read_strip(g, plane, p.oh * p.ow, min(width, p.k - k * width), here * p.ow,
-                               write_table, m, k * m_block, width)  # fmt: skip
+                               write_table, m, k * m_block)  # fmt: skip
                 for k in range(p.filter_blocks):
                     u = (group * p.filter_blocks + k) * p.sums * width
                     if p.depth < width:

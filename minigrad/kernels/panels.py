@@ -26,11 +26,11 @@ __all__ = [
 def panel_sizes(vectors: int) -> list[int]:
     """How many pixels a panel may have, largest first; as many as keep their sums in registers.
 
-    AVX2 has 16 registers, AVX-512 and ARM have 32. A few sizes are enough, for panels of 4 pixels
-    by 2 vectors already hide the latency of a multiply-add; each costs 0.1 s of compiling.
+    AVX2 has 16 registers, AVX-512 and ARM have 32. A few sizes are enough, for panels of 2 pixels
+    by 2 vectors nearly hide the latency of a multiply-add; each costs 0.1 s of compiling.
     """
     limit = {1: 12, 2: 6}[vectors] if vector_bytes() == 32 else 14
-    return sorted({1, 2, 4, limit // 2, min(8, limit), limit}, reverse=True)
+    return sorted({1, 2, limit // 2, min(8, limit), limit}, reverse=True)
 
 
 @intrinsic
@@ -168,73 +168,98 @@ def _sums(
 
 
 @intrinsic
-def load_transposed(typingctx, x, x_at, x_row, count, y, y_at, table, p):
-    """y[y_at + table[p + j] + l] = x[x_at + l·x_row + p + j] for j, l < L; 0 for l >= count."""
-    return intrinsic_of(_load_transposed, x, x_at, x_row, count, y, y_at, table, p)
+def read_strip(typingctx, src, plane, stride, count, run, table, strip, place):
+    """strip[place + table[q] + l] = src[plane + l·stride + q], or 0 for l >= count.
+
+    For q < run and l < L.
+    """
+    return intrinsic_of(_read_strip, src, plane, stride, count, run, table, strip, place)
 
 
 @intrinsic
-def store_transposed(typingctx, x, x_at, table, p, y, y_at, y_row, count):
-    """y[y_at + l·y_row + p + j] = x[x_at + table[p + j] + l] for j < L, l < count."""
-    return intrinsic_of(_store_transposed, x, x_at, table, p, y, y_at, y_row, count)
+def write_strip(typingctx, strip, place, table, run, dst, plane, stride, count):
+    """dst[plane + l·stride + q] = strip[place + table[q] + l] for q < run, l < count."""
+    return intrinsic_of(_write_strip, strip, place, table, run, dst, plane, stride, count)
 
 
-def _load_transposed(
-    b: Any, x: Any, x_at: Any, x_row: Any, count: Any, y: Any, y_at: Any, table: Any, p: Any
-) -> None:
-    lanes = Lanes(b, x)
-    start, places, y = at(b, x, x_at, p), at(b, table, p), at(b, y, y_at)
-    rows = []
-    for i in range(lanes.width):
-        inside = b.icmp_signed(">", count, count.type(i))
-        pointer = at(b, start, b.mul(x_row, b.select(inside, count.type(i), count.type(0))))
-        rows.append(b.select(inside, lanes.load(pointer), lanes.zero))
-    for j, column in enumerate(lanes.transpose(rows)):
-        lanes.store(column, at(b, y, b.load(at(b, places, j))))
+def _by_squares(b: Any, run: Any, width: int, square: Any, one: Any) -> None:
+    """square(q) for squares that cover the run, the last overlapping; one(q) if it is short."""
+    index = run.type
+    last = b.sub(run, index(width))
+
+    def whole(q: Any, _: list[Any]) -> list[Any]:
+        square(b.select(b.icmp_signed("<", q, last), q, last))
+        return []
+
+    def single(q: Any, _: list[Any]) -> list[Any]:
+        one(q)
+        return []
+
+    enough = b.icmp_signed(">=", run, index(width))
+    loop(b, b.select(enough, run, index(0)), width, [], whole)
+    loop(b, b.select(enough, index(0), run), 1, [], single)
 
 
-def _store_transposed(
-    b: Any, x: Any, x_at: Any, table: Any, p: Any, y: Any, y_at: Any, y_row: Any, count: Any
-) -> None:
+def _read_strip(
+    b: Any, src: Any, plane: Any, stride: Any, count: Any, run: Any, table: Any, strip: Any,
+    place: Any,
+) -> None:  # fmt: skip
+    lanes, index = Lanes(b, src), run.type
+    src, strip = at(b, src, plane), at(b, strip, place)
+
+    def square(q: Any) -> None:
+        start, places, rows = at(b, src, q), at(b, table, q), []
+        for i in range(lanes.width):
+            inside = b.icmp_signed(">", count, index(i))
+            pointer = at(b, start, b.mul(stride, b.select(inside, index(i), index(0))))
+            rows.append(b.select(inside, lanes.load(pointer), lanes.zero))
+        for j, column in enumerate(lanes.transpose(rows)):
+            lanes.store(column, at(b, strip, b.load(at(b, places, j))))
+
+    def one(q: Any) -> None:
+        to, start = at(b, strip, b.load(at(b, table, q))), at(b, src, q)
+        lanes.store(lanes.zero, to)
+
+        def lane(k: Any, _: list[Any]) -> list[Any]:
+            b.store(b.load(at(b, start, b.mul(k, stride))), at(b, to, k))
+            return []
+
+        loop(b, count, 1, [], lane)
+
+    _by_squares(b, run, lanes.width, square, one)
+
+
+def _write_strip(
+    b: Any, strip: Any, place: Any, table: Any, run: Any, dst: Any, plane: Any, stride: Any,
+    count: Any,
+) -> None:  # fmt: skip
     from numba.core import cgutils
 
-    lanes = Lanes(b, x)
-    x, places, start = at(b, x, x_at), at(b, table, p), at(b, y, y_at, p)
-    nowhere = b.bitcast(cgutils.alloca_once(b, lanes.type), y.type)
-    columns = [lanes.load(at(b, x, b.load(at(b, places, j)))) for j in range(lanes.width)]
-    for i, row in enumerate(lanes.transpose(columns)):
-        inside = b.icmp_signed(">", count, count.type(i))
-        pointer = at(b, start, b.mul(y_row, count.type(i)))
-        lanes.store(row, b.select(inside, pointer, nowhere))
+    lanes, index = Lanes(b, strip), run.type
+    strip, dst = at(b, strip, place), at(b, dst, plane)
+    nowhere = b.bitcast(cgutils.alloca_once(b, lanes.type), dst.type)
+
+    def square(q: Any) -> None:
+        places, start = at(b, table, q), at(b, dst, q)
+        columns = [lanes.load(at(b, strip, b.load(at(b, places, j)))) for j in range(lanes.width)]
+        for i, row in enumerate(lanes.transpose(columns)):
+            inside = b.icmp_signed(">", count, index(i))
+            lanes.store(row, b.select(inside, at(b, start, b.mul(stride, index(i))), nowhere))
+
+    def one(q: Any) -> None:
+        here, start = at(b, strip, b.load(at(b, table, q))), at(b, dst, q)
+
+        def lane(k: Any, _: list[Any]) -> list[Any]:
+            b.store(b.load(at(b, here, k)), at(b, start, b.mul(k, stride)))
+            return []
+
+        loop(b, count, 1, [], lane)
+
+    _by_squares(b, run, lanes.width, square, one)
 
 
 @helper
-def read_strip(src, plane, stride, count, run, table, strip, at, width):
-    """Transpose runs of pixels of `count` channels, `stride` apart, into places of a strip."""
-    if run >= width:
-        for q in range(0, run, width):
-            load_transposed(src, plane, stride, count, strip, at, table, min(q, run - width))
-        return
-    for q in range(run):
-        for lane in range(width):
-            value = src[plane + lane * stride + q] if lane < count else src.dtype.type(0)
-            strip[at + table[q] + lane] = value
-
-
-@helper
-def write_strip(strip, at, table, run, dst, plane, stride, count, width):
-    """The inverse: from places of a strip to runs of pixels of `count` channels."""
-    if run >= width:
-        for q in range(0, run, width):
-            store_transposed(strip, at, table, min(q, run - width), dst, plane, stride, count)
-        return
-    for q in range(run):
-        for lane in range(count):
-            dst[plane + lane * stride + q] = strip[at + table[q] + lane]
-
-
-@helper
-def read_rows(src, plane, size, count, low, rows, h, w, table, strip, at, pitch, width):
+def read_rows(src, plane, size, count, low, rows, h, w, table, strip, at, pitch):
     """Rows low..low+rows of `count` planes into a strip; zeros for those outside 0..h.
 
     The first plane begins at src[plane], the next ones `size` further each.
@@ -244,8 +269,7 @@ def read_rows(src, plane, size, count, low, rows, h, w, table, strip, at, pitch,
     above = min(max(r0 - low, 0), rows)
     fill(strip[at : at + above * pitch], 0)
     fill(strip[at + (above + r1 - r0) * pitch : at + rows * pitch], 0)
-    read_strip(src, plane + r0 * w, size, count, (r1 - r0) * w, table, strip, at + above * pitch,
-               width)  # fmt: skip
+    read_strip(src, plane + r0 * w, size, count, (r1 - r0) * w, table, strip, at + above * pitch)
 
 
 @helper

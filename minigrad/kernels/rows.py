@@ -7,34 +7,54 @@ for the result. exp is inlined and vectorised; it bounds all of them.
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 
 from minigrad.kernels.exponential import exp32, exp64
-from minigrad.kernels.jit import Kernel, fill, helper, kernel
+from minigrad.kernels.jit import Kernel, fill, intrinsic, kernel
+from minigrad.kernels.simd import Lanes, at, loop
 from minigrad.kernels.team import share
 
 __all__ = ["by_dtype"]
 
 
-LANES = 16
+@intrinsic
+def _top(typingctx, row):
+    """Largest element, of NaNs aside; there must be one."""
 
+    def codegen(context: Any, b: Any, signature: Any, args: Any) -> Any:
+        from numba.core import cgutils
 
-@helper
-def _top(row, best):
-    """Largest element, of NaNs aside; `best` (LANES,) is work space, so that no lane waits."""
-    n = len(row) // LANES * LANES
-    fill(best, row[0])
-    for at in range(0, n, LANES):
-        part = row[at : at + LANES]
-        for k in range(LANES):
-            best[k] = part[k] if part[k] > best[k] else best[k]
-    top = best[0]
-    for k in range(1, LANES):
-        top = best[k] if best[k] > top else top
-    for k in range(n, len(row)):
-        top = row[k] if row[k] > top else top
-    return top
+        array = cgutils.create_struct_proxy(signature.args[0])(context, b, value=args[0])
+        pointer, n = array.data, array.nitems
+        whole = Lanes(b, pointer)
+        result = cgutils.alloca_once(b, whole.scalar)
+        enough = b.icmp_signed(">=", n, n.type(whole.width))
+
+        def by(v: Lanes) -> None:
+            last = b.sub(n, n.type(v.width))
+
+            def larger(i: Any, found: list[Any]) -> list[Any]:
+                i = b.select(b.icmp_signed("<", i, last), i, last)  # the last ones overlap
+                value = v.load(at(b, pointer, i))
+                return [b.select(b.fcmp_ordered(">", value, found[0]), value, found[0])]
+
+            (best,) = loop(b, n, v.width, [v.load(pointer)], larger)
+            top = b.extract_element(best, v.ir.IntType(32)(0))
+            for k in range(1, v.width):
+                other = b.extract_element(best, v.ir.IntType(32)(k))
+                top = b.select(b.fcmp_ordered(">", other, top), other, top)
+            b.store(top, result)
+
+        with b.if_else(enough) as (then, other):
+            with then:
+                by(whole)
+            with other:
+                by(Lanes(b, pointer, 1))
+        return b.load(result)
+
+    return row.dtype(row), codegen
 
 
 def _rows(exp: Kernel) -> SimpleNamespace:
@@ -43,10 +63,9 @@ def _rows(exp: Kernel) -> SimpleNamespace:
     @kernel
     def softmax(team, chunks, x, log, y):
         """y = the softmax of the rows of x, or its logarithm."""
-        work = np.empty(LANES, x.dtype)
         for r in share(team, chunks):
             row, to = x[r], y[r]
-            top, total = _top(row, work), x.dtype.type(0)
+            top, total = _top(row), x.dtype.type(0)
             for k in range(len(row)):
                 e = exp(row[k] - top)
                 to[k] = e
@@ -80,13 +99,12 @@ def _rows(exp: Kernel) -> SimpleNamespace:
     @kernel
     def cross_entropy(team, chunks, x, classes, weights, loss):
         """loss[r] = −weights[r] · log softmax(x[r])[classes[r]]; 0 where the weight is 0."""
-        work = np.empty(LANES, x.dtype)
         for r in share(team, chunks):
             row, total = x[r], x.dtype.type(0)
             if weights[r] == 0:
                 loss[r] = 0
                 continue
-            top = _top(row, work)
+            top = _top(row)
             for k in range(len(row)):
                 total += exp(row[k] - top)
             loss[r] = (np.log(total) - (row[classes[r]] - top)) * weights[r]
@@ -94,13 +112,12 @@ def _rows(exp: Kernel) -> SimpleNamespace:
     @kernel
     def cross_entropy_grad(team, chunks, x, classes, scale, target, gx):
         """gx[r] = scale[r] · softmax(x[r]), less target[r] at the row's class."""
-        work = np.empty(LANES, x.dtype)
         for r in share(team, chunks):
             row, to = x[r], gx[r]
             if scale[r] == 0 and target[r] == 0:
                 fill(to, 0)
                 continue
-            top, total = _top(row, work), x.dtype.type(0)
+            top, total = _top(row), x.dtype.type(0)
             for k in range(len(row)):
                 e = exp(row[k] - top)
                 to[k] = e

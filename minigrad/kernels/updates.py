@@ -22,17 +22,12 @@ def _descent(p, g, sign, decay):
     return d + decay * p if decay != 0 else d  # 0 · inf must not make NaN
 
 
-@helper
-def _block(chunk, p):
-    return slice(chunk * BLOCK, min((chunk + 1) * BLOCK, len(p)))
-
-
 @kernel
 def sgd(team, chunks, p, g, buf, first, nesterov, hyper):
     """hyper = sign of g, lr, momentum, 1 − dampening, weight decay."""
     sign, lr, momentum, rate, decay = hyper[0], hyper[1], hyper[2], hyper[3], hyper[4]
     for chunk in share(team, chunks):
-        part = _block(chunk, p)
+        part = slice(chunk * BLOCK, min((chunk + 1) * BLOCK, len(p)))
         ps, gs, bs = p[part], g[part], buf[part]
         if len(buf) == 0:
             for i in range(len(ps)):
@@ -52,7 +47,7 @@ def adam(team, chunks, p, g, m, v, vmax, hyper):
     unroot, eps, decay, shrink = hyper[5], hyper[6], hyper[7], hyper[8]
     amsgrad = len(vmax) > 0
     for chunk in share(team, chunks):
-        part = _block(chunk, p)
+        part = slice(chunk * BLOCK, min((chunk + 1) * BLOCK, len(p)))
         ps, gs, ms, vs, tops = p[part], g[part], m[part], v[part], vmax[part]
         for i in range(len(ps)):
             d = _descent(ps[i], gs[i], sign, decay)
@@ -72,7 +67,7 @@ def rmsprop(team, chunks, p, g, v, buf, mean, hyper):
     eps, momentum, decay = hyper[4], hyper[5], hyper[6]
     heavy, centred = len(buf) > 0, len(mean) > 0
     for chunk in share(team, chunks):
-        part = _block(chunk, p)
+        part = slice(chunk * BLOCK, min((chunk + 1) * BLOCK, len(p)))
         ps, gs, vs, bs, means = p[part], g[part], v[part], buf[part], mean[part]
         for i in range(len(ps)):
             d = _descent(ps[i], gs[i], sign, decay)
@@ -94,7 +89,7 @@ def adagrad(team, chunks, p, g, total, hyper):
     """hyper = sign of g, step size, eps, weight decay."""
     sign, size, eps, decay = hyper[0], hyper[1], hyper[2], hyper[3]
     for chunk in share(team, chunks):
-        part = _block(chunk, p)
+        part = slice(chunk * BLOCK, min((chunk + 1) * BLOCK, len(p)))
         ps, gs, totals = p[part], g[part], total[part]
         for i in range(len(ps)):
             d = _descent(ps[i], gs[i], sign, decay)
@@ -108,7 +103,7 @@ def adadelta(team, chunks, p, g, v, delta, hyper):
     """hyper = sign of g, lr, ρ, 1 − ρ, eps, weight decay."""
     sign, lr, rho, rate, eps, decay = hyper[0], hyper[1], hyper[2], hyper[3], hyper[4], hyper[5]
     for chunk in share(team, chunks):
-        part = _block(chunk, p)
+        part = slice(chunk * BLOCK, min((chunk + 1) * BLOCK, len(p)))
         ps, gs, vs, deltas = p[part], g[part], v[part], delta[part]
         for i in range(len(ps)):
             d = _descent(ps[i], gs[i], sign, decay)

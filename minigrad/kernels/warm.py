@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from minigrad.kernels import activation, conv, elementwise, index, loss, norm, optim, pool, special
+from minigrad.kernels import activation, conv, elementwise, gemm, index, loss, norm, optim, pool, special
 
 __all__ = ["exercise"]
 
@@ -21,6 +21,8 @@ def exercise(dtype: np.dtype) -> None:
     elementwise.add(*np.ones((2, elementwise.BIG), dtype))
     elementwise.copy(x, x.copy())
     _classify(x[0, 0])
+    for terms in (100, 400):  # the latter by dot products
+        gemm.matmul(np.ones((64, terms), dtype), np.ones((64, terms), dtype).T)
     index.scatter_add(np.zeros((2, 2), dtype), np.zeros(1, np.int64), np.ones((1, 2), dtype))
 
 

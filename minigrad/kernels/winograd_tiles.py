@@ -37,13 +37,10 @@ def filter_block_points(w, p, turned, table, block, c0, c1, u, u_at, strip):
     for first in range(c0, min(c1, p.c), width if not turned else 1):
         count = min(width, min(c1, p.c) - first) if not turned else 1
         start = first * p.k * 9 + block * width * 9 if turned else (block * width * p.c + first) * 9
-        if not turned:
-            read_strip(w, start, p.c * 9, many, count * 9, table, strip, 0, width)
-        elif start + (width - 1) * 9 + width <= len(w):
-            # 9 numbers of a lane are taps; the table sends what a wider vector reads past them.
-            read_strip(w, start, 9, many, max(width, 9), table, strip, 0, width)
-        else:
-            read_strip(w, start, 9, many, 9, table, strip, 0, width)
+        stride, run = (9, 9) if turned else (p.c * 9, count * 9)
+        if turned and start + (width - 1) * 9 + width <= len(w):
+            run = max(width, 9)  # the table sends what a vector reads past 9 taps out of the way
+        read_strip(w, start, stride, many, run, table, strip, 0)
         for ch in range(count):
             tile_filter(strip, ch * 9 * width, u, u_at + (first + ch - c0) * width, p.u_point)
     fill(strip[: 9 * width], 0)
@@ -81,7 +78,7 @@ def input_tiles(x, block, first, last, p, table, v, v_at, strip):
         i1 = min(p.th, i0 + last - row)
         plane = (n * p.c + block * width) * p.h * p.w
         read_rows(x, plane, p.h * p.w, min(width, p.c - block * width), 4 * i0 - p.pad_h,
-                  4 * (i1 - i0) + 2, p.h, p.w, table, strip, 0, p.pitch, width)  # fmt: skip
+                  4 * (i1 - i0) + 2, p.h, p.w, table, strip, 0, p.pitch)  # fmt: skip
         for i in range(i1 - i0):
             for j in range(p.tw):
                 at = 4 * i * p.pitch + 4 * j * width
@@ -106,8 +103,8 @@ def output_tiles(m, m_at, bias, block, first, last, p, table, strip, y):
                 t += 1
         plane = (n * p.k + block * width) * p.oh * p.ow + 4 * i0 * p.ow
         run = (min(4 * i1, p.oh) - 4 * i0) * p.ow
-        write_strip(strip, 0, table, run, y, plane, p.oh * p.ow, min(width, p.k - block * width),
-                     width)  # fmt: skip
+        many = min(width, p.k - block * width)
+        write_strip(strip, 0, table, run, y, plane, p.oh * p.ow, many)
         row += i1 - i0
 
 
@@ -122,7 +119,7 @@ def cotangent_tiles(g, block, first, last, p, table, v, v_at, strip):
         i1 = min(p.th, i0 + last - row)
         plane = (n * p.k + block * width) * p.oh * p.ow
         read_rows(g, plane, p.oh * p.ow, min(width, p.k - block * width), 4 * i0, 4 * (i1 - i0),
-                  p.oh, p.ow, table, strip, 0, pitch, width)  # fmt: skip
+                  p.oh, p.ow, table, strip, 0, pitch)  # fmt: skip
         for i in range(i1 - i0):
             for j in range(p.tw):
                 at = 4 * i * pitch + 4 * j * width
