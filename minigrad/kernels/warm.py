@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from minigrad.kernels import activation, conv, elementwise, gemm, index, loss, norm, optim, pool, special
+from minigrad.kernels import (
+    activation,
+    conv,
+    elementwise,
+    gemm,
+    index,
+    loss,
+    norm,
+    optim,
+    pool,
+    special,
+)
 
 __all__ = ["exercise"]
 
