@@ -22,6 +22,7 @@ from .results import Result
 __all__ = ["memory"]
 
 STEPS = 6  # until pools and moments are there
+FIRST = 8  # images of the step before, enough for the algorithms that the whole batch takes
 
 
 def memory(
@@ -29,7 +30,7 @@ def memory(
 ) -> list[Result]:
     """Megabytes of peak RSS over the RSS before the model was made.
 
-    By then one step of two images was made with a model of the same kind, so that code (Numba's,
+    By then one step of some images was made with a model of the same kind, so that code (Numba's,
     oneDNN's, compiled kernels) is not counted; notes give the peak of the whole process.
     """
     import minigrad
@@ -59,7 +60,7 @@ def measure(network: str, name: str, threads: int) -> tuple[int, int]:
     (net,) = [n for n in NETWORKS if n.name == network]
     channels, height, width = net.image
     small = replace(net, image=(channels, min(height, 64), min(width, 64)))
-    training_step(contestant, small, 2)()
+    training_step(contestant, small, FIRST)()
     gc.collect()
     _trim()
     Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew

@@ -12,7 +12,7 @@ im2col. What limits it: multiply-adds, and below some 16 channels or filters the
 from __future__ import annotations
 
 import numpy as np
-from numpy import empty
+from numpy import empty, zeros
 from numpy.typing import NDArray
 
 from minigrad.kernels.blocked_plan import Blocking, Plan, forward_blocking, input_grad_blocking
@@ -84,13 +84,14 @@ def blocked_weight_grad(
 def _run(plan: Plan, x: Array, w: Array, b: Array | None, turned: bool) -> Array:
     p = plan.sizes
     y = empty((x.shape[0], p.groups * p.k, p.oh, p.ow), x.dtype)
-    u = empty((plan.u_size,), x.dtype)
+    padded = p.channel_blocks * p.depth > p.c  # channels that there are not stay 0
+    u = (zeros if padded else empty)((p.groups * p.filter_blocks * p.u_block,), x.dtype)
     bias = np.zeros((p.groups, (p.filter_blocks + 1) * p.width), x.dtype)
     if b is not None:
         bias[:, : p.k] = b.reshape(p.groups, p.k)
     flat_x, flat_w, flat_y = dense(x).reshape(-1), dense(w).reshape(-1), y.reshape(-1)
     blocked_filters.run(
-        p.groups * p.filter_blocks, 1.0 * u.size, flat_w, turned, plan.phases, plan.tap_index, u, p
+        p.groups * p.filter_blocks, 0.1 * u.size, flat_w, turned, plan.filter_table, u, p
     )
     blocked_products.run(
         plan.chunks, plan.work, flat_x, u, bias, flat_y, plan.phases, plan.table, plan.read_table,
@@ -100,28 +101,27 @@ def _run(plan: Plan, x: Array, w: Array, b: Array | None, turned: bool) -> Array
 
 
 @kernel
-def blocked_filters(team, chunks, w, turned, phases, tap_index, u, p: Blocking):
-    """U [group][phase][block of filters][tap][channel][L]; a chunk is a block of a group."""
+def blocked_filters(team, chunks, w, turned, table, u, p: Blocking):
+    """U [group][block of filters][phase][tap][channel][L]; a chunk is a block of a group.
+
+    The filter of output k and input c begins at w[k·C·taps + c·taps]; turned, at w[c·K·taps +
+    k·taps]. `table` has the places of a run of its taps, behind which is room for what none meets.
+    """
     width = p.width
-    # The filter of output k and input c begins at w[k·k_stride + c·c_stride].
-    k_stride, c_stride = (p.taps, p.k * p.taps) if turned else (p.c * p.taps, p.taps)
-    inner = p.channel_blocks * p.depth
-    size = p.filter_blocks * len(tap_index) * inner * width
     for at in share(team, chunks):
         group, block = at // p.filter_blocks, at % p.filter_blocks
-        many = min(width, p.k - block * width)
-        source = group * p.k * p.c * p.taps + block * width * k_stride
-        for phase in range(len(phases)):
-            first, taps = phases[phase, 2], phases[phase, 3]
-            to = group * size + (first * p.filter_blocks + block * taps) * inner * width
-            for ch in range(inner):
-                for t in range(taps):
-                    line = u[to + (t * inner + ch) * width :][:width]
-                    fill(line, 0)
-                    if ch < p.c:
-                        here = source + ch * c_stride + tap_index[first + t]
-                        for lane in range(many):
-                            line[lane] = w[here + lane * k_stride]
+        many, to = min(width, p.k - block * width), at * p.u_block
+        start = group * p.k * p.c * p.taps
+        if turned:
+            start += block * width * p.taps
+            for ch in range(p.c):
+                first = start + ch * p.k * p.taps
+                whole = first + (many - 1) * p.taps + width <= len(w)
+                run = max(width, p.taps) if whole else p.taps
+                read_strip(w, first, p.taps, many, run, table, u, to + ch * width)
+        else:
+            size = p.c * p.taps
+            read_strip(w, start + block * width * size, size, many, size, table, u, to)
 
 
 @helper
@@ -139,30 +139,30 @@ def _read_sources(x, image, row0, here, p, table, strip):
 def blocked_products(
     team, chunks, x, u, bias, y, phases, table, read_table, write_table, p: Blocking, work
 ):
-    """A correlation; a chunk is p.block grid rows of a group of an image."""
+    """A correlation; a chunk is p.block grid rows of a group of an image, and some filters."""
     width, inner = p.width, p.channel_blocks * p.depth
     work = mine(team, work)
     strip = work[: p.channel_blocks * p.plane]
     m = work[p.channel_blocks * p.plane :]
     m_block = p.block * p.out_h * p.out_pitch
-    size = p.filter_blocks * (len(table) // p.channel_blocks) * inner * width
     fill(strip, 0)
     for chunk in share(team, chunks):
-        image, row0 = chunk // p.strips, chunk % p.strips * p.block
+        item, part = chunk // p.splits, chunk % p.splits
+        image, row0 = item // p.strips, item % p.strips * p.block
         group, here = image % p.groups, min(p.block, p.rows - row0)
         _read_sources(x, image, row0, here, p, read_table, strip)
-        for k in range(0, p.filter_blocks, 2):
+        pairs = (p.filter_blocks + 1) // 2
+        for k in range(2 * (part * pairs // p.splits), 2 * ((part + 1) * pairs // p.splits), 2):
             vectors = min(2, p.filter_blocks - k)
             for i in range(here):
                 for phase in range(len(phases)):
                     first, taps = phases[phase, 2], phases[phase, 3]
-                    u_block = taps * inner * width
-                    u_at = group * size + first * p.filter_blocks * inner * width + k * u_block
+                    u_at = (group * p.filter_blocks + k) * p.u_block + first * inner * width
                     to = ((i * p.out_h + phases[phase, 0]) * p.out_pitch
                           + phases[phase, 1] * p.cols * width)  # fmt: skip
                     panel_row(
                         strip, i * p.step * p.pitch, table, first * p.channel_blocks,
-                        taps * p.channel_blocks, p.depth, u, u_at, u_block, m, to, m_block,
+                        taps * p.channel_blocks, p.depth, u, u_at, p.u_block, m, to, m_block,
                         bias[group], k * width, 1, p.cols, vectors,
                     )  # fmt: skip
             run = (min((row0 + here) * p.out_h, p.oh) - row0 * p.out_h) * p.ow

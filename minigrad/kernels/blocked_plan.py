@@ -46,7 +46,8 @@ class Blocking(NamedTuple):
     out_h: int  # rows, columns of outputs in a cell
     out_w: int
     block: int  # grid rows in a chunk
-    strips: int  # chunks in an image
+    strips: int  # of `block` grid rows in an image
+    splits: int  # of filters, where there are few strips
     tall: int  # rows of a strip of `block` grid rows
     pitch: int  # of a row of a strip
     plane: int  # of a block of channels in it
@@ -55,6 +56,7 @@ class Blocking(NamedTuple):
     filter_blocks: int
     out_pitch: int  # of a row of outputs, before they are transposed back
     taps: int  # of the window
+    u_block: int  # of a block of filters in U
     sums: int  # (tap, channel) pairs that a filter gradient sums, up to whole vectors
     parts: int  # partial sums of it
 
@@ -65,7 +67,7 @@ class Plan:
 
     sizes: Blocking
     phases: Ints  # (phases, 4): row, column in the cell, first tap, taps
-    tap_index: Ints  # of every tap of every phase, the tap of the window
+    filter_table: Ints  # place in a block of U of each of a run of taps in w
     table: Ints  # place in a strip of every tap of every phase, times every block of channels
     places: Ints  # in a strip, of every (tap, channel) of the window, where channels fit a vector
     read_table: Ints  # place of each pixel of a run of source rows
@@ -73,7 +75,6 @@ class Plan:
     chunks: int
     work: float  # ns
     scratch: int
-    u_size: int
 
 
 @lru_cache(maxsize=512)
@@ -88,7 +89,7 @@ def forward_blocking(
     ]  # fmt: skip
     return _plan(
         n, c // groups, hw, k // groups, out, out, stride, padding, (1, 1),
-        [((0, 0), taps)], groups, window,
+        [((0, 0), taps)], groups, window, turned=False,
     )  # fmt: skip
 
 
@@ -116,13 +117,14 @@ def input_grad_blocking(
     ]  # fmt: skip
     return _plan(
         n, k // groups, out, c // groups, hw, grid, (1, 1), (-low[0], -low[1]), stride, phases,
-        groups, window,
+        groups, window, turned=True,
     )  # fmt: skip
 
 
 def _plan(
     n: int, c: int, hw: Pair, k: int, out: Pair, grid: Pair, stride: Pair, padding: Pair,
     cell: Pair, phases: list[tuple[Pair, list[tuple[int, int, int]]]], groups: int, window: Pair,
+    turned: bool,
 ) -> Plan:  # fmt: skip
     """Taps are (tap of the window, row, column): shifts in the padded source."""
     width = lanes(np.dtype(np.float32))
@@ -143,6 +145,7 @@ def _plan(
     strips = -(-rows // block)
     block = max(1, -(-rows // max(strips, 1)))
     strips = -(-rows // block)
+    splits = max(1, min(-(-kb // 2), -(-MIN_CHUNKS // max(n * groups * strips, 1))))
     tall = (block - 1) * sh + extra
     plane = tall * pitch + width
     tables, tap_index, starts, first = [], [], [], 0
@@ -166,20 +169,31 @@ def _plan(
         places[: len(pairs)] = pairs
     parts = max(2, min(MIN_CHUNKS, PARTIAL_BYTES // max(4 * u_part, 1), n * strips))
     sizes = Blocking(
-        width, groups, c, k, h, w, *out, rows, cols, sh, -ph, *cell, block, strips, tall, pitch,
-        plane, depth, cb, kb, out_pitch, window[0] * window[1],
-        sums, min(parts, n * strips),
+        width, groups, c, k, h, w, *out, rows, cols, sh, -ph, *cell, block, strips, splits, tall,
+        pitch, plane, depth, cb, kb, out_pitch, window[0] * window[1],
+        (len(every) + 1) * cb * depth * width, sums, min(parts, n * strips),
     )  # fmt: skip
     return Plan(
         sizes=sizes,
         phases=np.array(starts, np.int64).reshape(-1, 4),
-        tap_index=np.array(tap_index, np.int64),
+        filter_table=_filter_table(np.array(tap_index, np.int64), c, cb * depth, window, turned),
         table=np.concatenate(tables) if tables else np.zeros(0, np.int64),
         places=places,
         read_table=(np.arange(tall)[:, None] * pitch + place).reshape(-1),
         write_table=(np.arange(block * cell[0])[:, None] * out_pitch + back).reshape(-1),
-        chunks=n * groups * strips if out[0] and out[1] else 0,
+        chunks=n * groups * strips * splits if out[0] and out[1] else 0,
         work=0.02 * n * rows * cols * groups * c * k * max(len(every), 1),
         scratch=cb * plane + max(2, kb) * block * cell[0] * out_pitch,
-        u_size=groups * kb * len(every) * cb * depth * width,
     )
+
+
+def _filter_table(met: Ints, c: int, inner: int, window: Pair, turned: bool) -> Ints:
+    """Place in a block of U of the taps of one channel (turned), or of all, as they lie in w.
+
+    `met` has the tap of the window for every tap in U. Others go behind the last of these.
+    """
+    width, taps = lanes(np.dtype(np.float32)), window[0] * window[1]
+    places = np.full(max(taps, width) if turned else taps, len(met))
+    places[met] = np.arange(len(met))
+    places *= inner * width
+    return places if turned else (np.arange(c)[:, None] * width + places).reshape(-1)

@@ -14,7 +14,7 @@ from minigrad.kernels.simd import Lanes, at, by_step, in_sizes, intrinsic_of, lo
 
 __all__ = ["GROUP", "plane_dots", "plane_sums"]
 
-ROWS = 4  # of outputs that are summed at once: the latency of a multiply-add
+ROWS = [8, 4, 1]  # of outputs that are summed at once, which look up their taps together
 GROUP = 3  # taps whose dot products are taken at once
 
 
@@ -119,7 +119,7 @@ def _plane_sums(
         def band(i: Any, many: int) -> None:
             loop(b, cols, v.width, [], partial(columns, i, many))
 
-        in_sizes(b, rows, [ROWS, 1], band)
+        in_sizes(b, rows, ROWS, band)
 
     # Outputs in pairs need sources side by side, as the gradient of a stride of 2 has them.
     two = b.and_(b.icmp_signed("==", out_step, index(2)), b.icmp_signed("==", col_step, index(1)))
