@@ -92,6 +92,56 @@ def test_fused_second_derivative_is_that_of_the_parts() -> None:
         (gz,) = mg.autograd.grad((run(model, z) ** 2).sum(), z, create_graph=True)
         return mg.autograd.grad((gz * v).sum(), z)[0].numpy()
 
-    np.testing.assert_allclose(
-        second(lambda m, z: m(z)), second(one_by_one), rtol=1e-8, atol=1e-9
+    np.testing.assert_allclose(second(lambda m, z: m(z)), second(one_by_one), rtol=1e-8, atol=1e-9)
+
+
+CONVS = [
+    {}, {"bias": False}, {"stride": 2, "padding": 1}, {"groups": 4},
+    {"padding": "same", "padding_mode": "reflect"}, {"kernel_size": 1, "dilation": 2},
+]  # fmt: skip
+
+
+def conv_net(dtype: Any = mg.float32, affine: bool = True, **conv: Any) -> nn.Sequential:
+    """A convolution, a batch norm whose statistics are not those of a first step, and a relu."""
+    bn = nn.BatchNorm2d(12, affine=affine)
+    bn.running_mean.normal_()
+    bn.running_var.uniform_(0.5, 2.0)
+    if affine:
+        nn.init.normal_(bn.weight)
+        nn.init.normal_(bn.bias)
+    return nn.Sequential(nn.Conv2d(8, 12, **{"kernel_size": 3, **conv}), bn, nn.ReLU()).to(dtype)
+
+
+@pytest.mark.parametrize("dtype", [mg.float32, mg.float64])
+@pytest.mark.parametrize("affine", [True, False])
+@pytest.mark.parametrize("conv", CONVS)
+def test_batch_norm_in_a_convolution_gives_what_both_give(conv, affine, dtype) -> None:
+    model, x = conv_net(dtype, affine, **conv).eval(), mg.randn(2, 8, 9, 11, dtype=dtype)
+    with mg.no_grad():
+        fused, apart = model(x), one_by_one(model, x)
+    close = 1e-5 if dtype is mg.float32 else 1e-12
+    np.testing.assert_allclose(fused.numpy(), apart.numpy(), rtol=close, atol=close)
+    assert fused.dtype is dtype and not fused.requires_grad
+
+
+def test_batch_norm_is_folded_only_where_nothing_would_see_it(monkeypatch) -> None:
+    folded: list[int] = []
+    keep = nn.BatchNorm2d.folded
+    monkeypatch.setattr(
+        nn.BatchNorm2d, "folded", lambda self, *args: folded.append(1) or keep(self, *args)
     )
+    model, x = conv_net().eval(), mg.randn(2, 8, 9, 11)
+    model(x).sum().backward()  # a graph is recorded
+    assert not folded and model[1].weight.grad is not None
+    with mg.no_grad():
+        model(x)
+        assert folded == [1]
+        model.train()(x)  # by the batch's statistics
+        model.eval()[1].register_forward_hook(lambda m, args, y: None)
+        model(x)
+        nn.Sequential(nn.Conv2d(8, 12, 3), nn.BatchNorm2d(12, track_running_stats=False))(x)
+        wide = nn.Sequential(nn.Conv2d(8, 1000, 3), nn.BatchNorm2d(1000)).eval()
+        wide(x)  # 72 000 weights, 1584 pixels
+    assert folded == [1]
+    with pytest.raises(ValueError, match="1: batch_norm"), mg.no_grad():
+        nn.Sequential(nn.Conv2d(8, 12, 3), nn.BatchNorm2d(11)).eval()(x)

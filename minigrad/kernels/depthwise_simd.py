@@ -9,8 +9,9 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from minigrad.kernels.flow import by_step, in_sizes, loop, switch
 from minigrad.kernels.jit import intrinsic
-from minigrad.kernels.simd import Lanes, at, by_step, in_sizes, intrinsic_of, loop, switch
+from minigrad.kernels.simd import Lanes, at, intrinsic_of
 
 __all__ = ["GROUP", "plane_dots", "plane_sums"]
 

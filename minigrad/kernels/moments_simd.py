@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from minigrad.kernels.flow import cover, loop, switch
 from minigrad.kernels.jit import intrinsic
-from minigrad.kernels.simd import Lanes, at, cover, intrinsic_of, loop, switch
+from minigrad.kernels.simd import Lanes, at, intrinsic_of
 
 __all__ = ["affine_lines", "grad_lines", "sum_gradients", "sum_lines", "sum_moments"]
 

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from minigrad.kernels.flow import cover
 from minigrad.kernels.jit import fill, intrinsic, kernel
-from minigrad.kernels.simd import Lanes, at, cover, intrinsic_of
+from minigrad.kernels.simd import Lanes, at, intrinsic_of
 from minigrad.kernels.team import share
 
 __all__ = ["pair_best", "pair_best_grad", "pair_mean", "pair_spread"]

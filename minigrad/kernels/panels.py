@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from minigrad.kernels.flow import in_sizes, loop, switch
 from minigrad.kernels.jit import fill, helper, intrinsic
-from minigrad.kernels.simd import Lanes, at, in_sizes, intrinsic_of, loop, switch, vector_bytes
+from minigrad.kernels.simd import Lanes, at, intrinsic_of, vector_bytes
 
 __all__ = [
     "add_parts",

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from minigrad.kernels.exponential import exp32, exp64
+from minigrad.kernels.flow import loop
 from minigrad.kernels.jit import Kernel, fill, intrinsic, kernel
-from minigrad.kernels.simd import Lanes, at, loop
+from minigrad.kernels.simd import Lanes, at
 from minigrad.kernels.team import share
 
 __all__ = ["by_dtype"]

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.kernels.flow import in_sizes, loop
 from minigrad.kernels.jit import intrinsic
-from minigrad.kernels.simd import Lanes, at, in_sizes, intrinsic_of, lanes, loop, vector_bytes
+from minigrad.kernels.simd import Lanes, at, intrinsic_of, lanes, vector_bytes
 
 __all__ = ["DOT_TAPS", "dot_tiles", "half_tiles", "pixels", "product_tiles", "tile_rows"]
 

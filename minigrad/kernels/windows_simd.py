@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from minigrad.kernels.flow import by_step, loop
 from minigrad.kernels.jit import intrinsic
-from minigrad.kernels.simd import Lanes, at, by_step, intrinsic_of, loop
+from minigrad.kernels.simd import Lanes, at, intrinsic_of
 
 __all__ = ["plane_best"]
 

@@ -7,11 +7,17 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from ..modes import mode
+from ..tensor import Tensor
 from .activation import ReLU
+from .conv import Conv2d
 from .module import Module, _indented
 from .norm import BatchNorm1d, BatchNorm2d
 
 __all__ = ["ModuleDict", "ModuleList", "Sequential"]
+
+NORMS = (BatchNorm2d, BatchNorm1d)
+FOLDED = 65536  # elements of a weight that take less time to scale than a batch norm to call
 
 
 class _Numbered(Module):
@@ -114,15 +120,25 @@ class Sequential(_Numbered):
         return type(self)(OrderedDict(items))
 
     def forward(self, input: Any) -> Any:
-        """Run `input` through all modules; a batch norm with a relu after it in one pass."""
-        before: Any = None  # a batch norm that waits to see what follows
+        """Run `input` through all modules.
+
+        A batch norm and a relu after it take one pass, and where no graph is recorded a convolution
+        and the batch norm after it, by its running statistics.
+        """
+        before: Any = None  # one of these, which waits to see what follows
+        kinds = NORMS if mode.recording else (Conv2d, *NORMS)
         for module in self._modules.values():
             if before is not None:
-                if _is_plain(module, ReLU):
+                if type(before) is Conv2d:
+                    if _folds(before, module, input):
+                        input, before = before(input, norm=module), None
+                        continue
+                elif _is_plain(module, ReLU):
                     input, before = before(input, relu=True), None
                     continue
                 input, before = before(input), None
-            if _is_plain(module, BatchNorm2d) or _is_plain(module, BatchNorm1d):
+            kind: Any = type(module)
+            if kind in kinds and _is_plain(module, kind):
                 before = module
             else:
                 input = module(input)  # type: ignore[misc]
@@ -149,6 +165,22 @@ class Sequential(_Numbered):
         if n <= 0:
             raise ValueError(f"Sequential: must be repeated at least once; got {n}.")
         return n
+
+
+def _folds(conv: Conv2d, module: Any, input: Any) -> bool:
+    """Whether the convolution may do what the module after it does, and gains by it.
+
+    It scales its weight for that each time, which may be larger than the images.
+    """
+    if not _is_plain(module, BatchNorm2d) or module.training or module.running_mean is None:
+        return False
+    return (
+        isinstance(input, Tensor)
+        and input.dtype == conv.weight.dtype
+        and module.num_features == conv.out_channels
+        and module.running_mean.dtype == conv.weight.dtype
+        and conv.weight.numel() <= max(FOLDED, input.numel())
+    )
 
 
 def _is_plain(module: Any, kind: type[Module]) -> bool:

@@ -11,6 +11,7 @@ from . import init
 from ._checks import divides, pair, positive, single
 from .linear import empty_parameter
 from .module import Module
+from .norm import BatchNorm2d
 
 __all__ = ["Conv1d", "Conv2d", "ConvTranspose1d", "ConvTranspose2d"]
 
@@ -134,12 +135,17 @@ class Conv2d(_Conv):
             padding_mode, device, dtype,
         )
 
-    def forward(self, input: Tensor) -> Tensor:
-        """(N, C, H, W) or (C, H, W) -> (N, F, OH, OW) or (F, OH, OW)."""
+    def forward(self, input: Tensor, *, norm: BatchNorm2d | None = None) -> Tensor:
+        """(N, C, H, W) or (C, H, W) -> (N, F, OH, OW) or (F, OH, OW).
+
+        With `norm`, what that layer makes of the result by its running statistics, in one pass.
+        """
         x, padding = self._padded(input)
-        return F.conv2d(
-            x, self.weight, self.bias, self.stride, padding, self.dilation, self.groups
-        )
+        weight: Tensor = self.weight
+        bias: Tensor | None = self.bias
+        if norm is not None:
+            weight, bias = norm.folded(weight, bias)
+        return F.conv2d(x, weight, bias, self.stride, padding, self.dilation, self.groups)
 
 
 class Conv1d(_Conv):

@@ -133,6 +133,23 @@ class BatchNorm2d(_BatchNorm):
 
     shapes: ClassVar = {4: "(N, C, H, W)"}
 
+    def folded(self, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Weight and bias of the convolution that does one with these and then this layer.
+
+        By the running statistics, and without a graph: w·s and (b − mean)·s + shift, with
+        s = weight / √(var + eps).
+        """
+        mean, var = self.running_mean._data, self.running_var._data
+        scale = 1 / np.sqrt(var + self.eps)
+        if self.weight is not None:
+            scale = scale * self.weight._data
+        shift = -mean * scale if bias is None else (bias._data - mean) * scale
+        if self.bias is not None:
+            shift = shift + self.bias._data
+        dtype = weight._data.dtype
+        w = weight._data * scale.astype(dtype, copy=False).reshape(-1, 1, 1, 1)
+        return wrap(w), wrap(shift.astype(dtype, copy=False))
+
 
 class BatchNorm1d(_BatchNorm):
     """Batch norm over (N, C) features or (N, C, L) sequences. Parameters as for `BatchNorm2d`."""
