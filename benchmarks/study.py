@@ -1,8 +1,8 @@
 """Does Winograd's rounding cost accuracy? ResNet-20 on CIFAR-10, by it and by direct convolution.
 
-    python -m benchmarks.study --data DIR --json study.json     # hours; add --threads 1 and run
+    python -m benchmarks.study --data DIR --json study.json    # an hour; what is there is not run
     python -m benchmarks.study --data DIR --json study.json --algorithm direct --seed 0    # a part
-    python -m benchmarks.study --json study.json --into docs/performance.md    # the table
+    python -m benchmarks.study --json study.json --into docs/performance.md    # the table alone
 
 Runs of one seed begin with the same weights and see the same images in the same order, cropped and
 mirrored alike. What is asked is whether the algorithms differ by more than seeds do.
@@ -83,7 +83,7 @@ def show(runs: list[dict[str, Any]]) -> str:
     by = {(r["algorithm"], r["seed"]): r for r in runs}
     seeds = sorted({r["seed"] for r in runs})
     lines = [
-        "| seed | algorithm | training loss by epoch | test loss | test accuracy |",
+        "| seed | algorithm | training loss at the end of each epoch | test loss | accuracy |",
         "|--:|---|---|--:|--:|",
     ]
     for seed, algorithm in itertools.product(seeds, ALGORITHMS):

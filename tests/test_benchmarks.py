@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,11 +15,12 @@ sys.path.append(str(Path(__file__).parent.parent))  # benchmarks is not installe
 layers = pytest.importorskip("benchmarks.layers")
 models = pytest.importorskip("benchmarks.models")
 
-from benchmarks import results, table  # noqa: E402
+from benchmarks import results, study, table  # noqa: E402
 from benchmarks.contestants import Contestant  # noqa: E402
 from benchmarks.networks import NETWORKS  # noqa: E402
 from benchmarks.overhead import overhead  # noqa: E402
 from benchmarks.results import Result  # noqa: E402
+from benchmarks.table import replace_between  # noqa: E402
 
 OURS = Contestant("minigrad", minigrad)
 
@@ -33,7 +35,11 @@ def test_cases_cover_the_goals_and_have_names_of_their_own():
     names = [(c.group, c.name) for c in layers.CASES]
     assert len(set(names)) == len(names)
     assert {g for g, _ in names} == {
-        "conv3x3", "conv-other", "pool-norm-linear", "inference-layer", "float64"
+        "conv3x3",
+        "conv-other",
+        "pool-norm-linear",
+        "inference-layer",
+        "float64",
     }
     assert {g for g, _ in names} < set(results.GOALS)
     assert sum(g == "float64" for g, _ in names) == 8
@@ -87,9 +93,7 @@ def test_compiled_pytorch_has_a_ratio_of_its_own():
 
 def test_summary_gives_mean_and_worst_against_the_goal():
     text = results.summary([made("a", 1.0, 4.0, 4.0), made("b", 1.0, 1.0, 2.0)])
-    assert text == (
-        "train: geometric mean 0.50 (goal 0.50), worst 1.00 (limit 0.70) in b"
-    )
+    assert text == ("train: geometric mean 0.50 (goal 0.50), worst 1.00 (limit 0.70) in b")
 
 
 def test_a_file_keeps_all_runs_and_the_last_figure_of_a_case(tmp_path):
@@ -109,8 +113,15 @@ def test_table_shows_before_and_now_against_the_goals(tmp_path):
     add(before, {**run, "command": "c"}, [made("a", 3e-3, 2e-3, 4e-3), made("b", 2e-3, 2e-3, 4e-3)])
     faster = [made("a", 1e-3, 2e-3, 4e-3), made("b", 1e-3, 1e-3, 2e-3)]
     add(now, {**run, "command": "d --only b"}, faster)
-    add(now, {**run, "command": "e"}, [Result("start", "LeNet, cold", {"minigrad": 5.0}, "s",
-                                              notes={"limit": 8.0, "variants": 6})])
+    add(
+        now,
+        {**run, "command": "e"},
+        [
+            Result(
+                "start", "LeNet, cold", {"minigrad": 5.0}, "s", notes={"limit": 8.0, "variants": 6}
+            )
+        ],
+    )
     page.write_text("top\n<!-- results -->\nreplaced\n<!-- end of results -->\nbottom\n")
     table.main([str(before), str(now), "--into", str(page)])
     text = page.read_text()
@@ -122,3 +133,29 @@ def test_table_shows_before_and_now_against_the_goals(tmp_path):
     assert "| LeNet, cold | 8.0 s |  | 5.00 s |  | 6 |" in text
     assert text.endswith("</details>\n\n<!-- end of results -->\nbottom\n")
     assert "replaced" not in text
+
+
+def test_study_compares_algorithms_with_seeds(tmp_path: Path) -> None:
+    def run(algorithm: str, seed: int, loss: float, accuracy: float) -> dict[str, Any]:
+        epochs = [{"loss": 1.0, "accuracy": 0.5}, {"loss": 0.5, "accuracy": accuracy}]
+        return {
+            "algorithm": algorithm, "seed": seed, "curve": [2.0, loss, 1.0, loss], "epochs": epochs
+        }  # fmt: skip
+
+    runs = [
+        run("direct", 0, 0.3, 0.80), run("winograd", 0, 0.4, 0.81), run("direct", 1, 0.5, 0.84)
+    ]  # fmt: skip
+    table = study.show(runs).splitlines()
+    assert table[2:5] == [
+        "| 0 | direct | 0.300, 0.300 | 0.500 | 80.00% |",
+        "| 0 | winograd | 0.400, 0.400 | 0.500 | 81.00% |",
+        "| 1 | direct | 0.500, 0.500 | 0.500 | 84.00% |",
+    ]
+    assert "same seed | 0.0500 (mean over the curve) | | 1.00% |" in table[5]
+    assert "same algorithm | 0.1000 (mean over the curve) | | 4.00% |" in table[6]
+    page = tmp_path / "page.md"
+    page.write_text("a\n<!-- study -->\nold\n<!-- end of study -->\nb\n")
+    replace_between(page, "study", "new")
+    assert page.read_text() == "a\n<!-- study -->\n\nnew\n\n<!-- end of study -->\nb\n"
+    with pytest.raises(ValueError, match="has no lines"):
+        replace_between(page, "other", "new")
