@@ -130,14 +130,18 @@ def main() -> None:
     wanted = itertools.product(args.seed or range(3), args.algorithm or ALGORITHMS)
     for seed, algorithm in wanted if args.data else ():
         runs = _load(args.json)
-        if any(r["algorithm"] == algorithm and r["seed"] == seed for r in runs):
+        known = [(r["algorithm"], r["seed"], len(r["epochs"])) for r in runs]
+        if (algorithm, seed, args.epochs) in known:
             continue
         run = train(algorithm, seed, args.epochs, args.data)
         args.json.write_text(json.dumps([*_load(args.json), run], indent=1), encoding="utf-8")
-    table = show(_load(args.json))
+    table = show([r for r in _load(args.json) if len(r["epochs"]) == args.epochs])
     print(table)
     if args.into:
-        replace_between(args.into, "study", table)
+        try:
+            replace_between(args.into, "study", table)
+        except ValueError as error:
+            parser.error(str(error))
 
 
 def _load(path: Path) -> list[dict[str, Any]]:

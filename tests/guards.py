@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -24,8 +25,8 @@ def guarded(module: ModuleType, *names: str) -> Iterator[list[np.ndarray]]:
     """
     made: list[np.ndarray] = []
 
-    def surrounded(shape: Any, dtype: Any) -> np.ndarray:
-        whole = np.full(int(np.prod(shape)) + 128, np.nan, dtype)
+    def surrounded(shape: Any, dtype: Any, value: float = np.nan) -> np.ndarray:
+        whole = np.full(int(np.prod(shape)) + 128, value, dtype)
         whole[:64] = whole[-64:] = GUARD
         made.append(whole)
         return whole[64:-64].reshape(shape)
@@ -33,7 +34,8 @@ def guarded(module: ModuleType, *names: str) -> Iterator[list[np.ndarray]]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(threads, "scratch", surrounded)
         for name in names:
-            patch.setattr(module, name, surrounded)
+            made_by = partial(surrounded, value=0.0) if name == "zeros" else surrounded
+            patch.setattr(module, name, made_by)
         yield made
     for whole in made:
         assert (whole[:64] == GUARD).all() and (whole[-64:] == GUARD).all()

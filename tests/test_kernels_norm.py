@@ -186,3 +186,14 @@ def test_softmax_does_not_overflow_and_keeps_nan():
     np.testing.assert_allclose(loss.log_softmax(x)[1], [-1000, 0])
     assert loss.softmax(np.zeros((3, 0))).shape == (3, 0)
     assert loss.log_softmax(np.zeros((0, 3), np.float32)).dtype == np.float32
+
+
+def test_sums_over_one_long_line_keep_their_digits():
+    x = np.random.default_rng(0).normal(100, 1, size=(1, 1, 3_000_017)).astype(np.float32)
+    g = np.full_like(x, 0.1)
+    _, mean, var, rstd = norm.batch_norm(x, 1e-5, None, None)
+    exact = x.astype(np.float64)
+    np.testing.assert_allclose(mean, exact.mean(), rtol=1e-7)
+    np.testing.assert_allclose(var, exact.var(), rtol=1e-5)
+    gb = norm.batch_norm_grad(g, x, mean, rstd, None)[2]
+    np.testing.assert_allclose(gb, g.astype(np.float64).sum(), rtol=1e-6)

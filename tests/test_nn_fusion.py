@@ -143,5 +143,7 @@ def test_batch_norm_is_folded_only_where_nothing_would_see_it(monkeypatch) -> No
         wide = nn.Sequential(nn.Conv2d(8, 1000, 3), nn.BatchNorm2d(1000)).eval()
         wide(x)  # 72 000 weights, 1584 pixels
     assert folded == [1]
+    with pytest.raises(ValueError, match="BatchNorm2d"), mg.no_grad():
+        conv_net().eval()(mg.randn(8, 9, 11))  # one image without a batch, as with a graph
     with pytest.raises(ValueError, match="1: batch_norm"), mg.no_grad():
         nn.Sequential(nn.Conv2d(8, 12, 3), nn.BatchNorm2d(11)).eval()(x)

@@ -43,8 +43,7 @@ class Blocking(NamedTuple):
     cols: int
     step: int  # rows of sources from one grid row to the next
     low: int  # source row of the first row of the first strip
-    out_h: int  # rows, columns of outputs in a cell
-    out_w: int
+    out_h: int  # rows of outputs in a cell
     block: int  # grid rows in a chunk
     strips: int  # of `block` grid rows in an image
     splits: int  # of filters, where there are few strips
@@ -169,7 +168,7 @@ def _plan(
         places[: len(pairs)] = pairs
     parts = max(2, min(MIN_CHUNKS, PARTIAL_BYTES // max(4 * u_part, 1), n * strips))
     sizes = Blocking(
-        width, groups, c, k, h, w, *out, rows, cols, sh, -ph, *cell, block, strips, splits, tall,
+        width, groups, c, k, h, w, *out, rows, cols, sh, -ph, cell[0], block, strips, splits, tall,
         pitch, plane, depth, cb, kb, out_pitch, window[0] * window[1],
         (len(every) + 1) * cb * depth * width, sums, min(parts, n * strips),
     )  # fmt: skip

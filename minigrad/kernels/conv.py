@@ -24,6 +24,8 @@ from minigrad.kernels.winograd import winograd, winograd_input_grad, winograd_we
 Pair = tuple[int, int]
 Array = NDArray[np.floating]
 
+WHOLE = ("winograd", "pointwise")  # take a g as large as the layer makes it
+
 __all__ = [
     "ALGORITHMS",
     "choose",
@@ -94,7 +96,7 @@ def conv2d_input_grad(
         "conv2d_input_grad", x_shape, w.shape, *how, g.dtype, use_jit(g, w)
     )
     if name in WHOLE and g.shape[2:] != out_hw(input_hw, w.shape[2:], *how[:3]):
-        name = "blocked"
+        name = "blocked" if g.dtype == np.float32 else "runs"
     return ALGORITHMS["conv2d_input_grad"][name](g, w, input_hw, *how)
 
 
@@ -126,13 +128,12 @@ def conv2d_weight_grad(
     name = algorithm or choose(
         "conv2d_weight_grad", x.shape, w_shape, *how, x.dtype, use_jit(g, x)
     )
-    if name in WHOLE and g.shape[2:] != out_hw(x.shape[2:], kernel_hw, *how[:3]):
+    if name == "winograd" and g.shape[2:] != out_hw(x.shape[2:], kernel_hw, *how[:3]):
         name = "blocked"
     return ALGORITHMS["conv2d_weight_grad"][name](g, x, kernel_hw, *how)
 
 
 _preferred = "auto"
-WHOLE = ("winograd", "pointwise")  # take a g as large as the layer makes it
 
 
 def set_conv_algorithm(name: str) -> None:

@@ -30,7 +30,7 @@ SCRATCH_BYTES = 512 * 1024
 WEIGHT_GRAD_BYTES = 1024 * 1024
 # Chunks that a layer is cut into at least, where it can be and each has this many operations.
 MIN_CHUNKS = 8
-CHUNK_WORK = 500_000
+CHUNK_WORK = 500_000  # of the definition
 # Partial sums of a weight gradient together are at most this large.
 PARTIAL_BYTES = 16 * 1024 * 1024
 

@@ -1,4 +1,4 @@
-"""Sums, differences and products of big arrays, element by element, on all threads.
+"""Sums, differences, products and copies of big arrays, element by element, on all threads.
 
     y[i] = a[i] + b[i]
 

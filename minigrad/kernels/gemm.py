@@ -1,8 +1,9 @@
-"""Products of two matrices: NumPy's BLAS on our threads. No Tensor lives here.
+"""Products of two matrices: NumPy's BLAS on our threads, or dot products. No Tensor lives here.
 
 BLAS's own threads spin for 0.1 s after each product and take the processors from the kernels that
 follow, which then need 1.5 to 3.5 times as long. So a big product is cut into strips of rows or
 columns, by its shape, and each strip is a product of one thread, which calls BLAS by its address.
+Of long rows with rows, as a Linear layer has them, each sum is a dot product by vectors (`tiles`).
 """
 
 from __future__ import annotations
@@ -44,12 +45,13 @@ def matmul(a: Array, b: Array) -> Array:
     if jit_enabled() and _dots_are_faster(a, b.T):
         return _dots(a, b.T)
     address = gemm_address(a.dtype.char)
-    if not (address and jit_enabled() and set_blas_threads(1)):
+    if not (address and jit_enabled()):
         return a.dot(b)
     strips = max(1, min(STRIPS, max(m, n) // STRIP, work // STRIP_WORK))
     y = np.empty((m, n), a.dtype)
     (flat_a, turned_a), (flat_b, turned_b) = _flat(a), _flat(b)
     try:
+        set_blas_threads(1)
         gemm_strips.run(
             strips, 0.02 * work, address, m, n, k, flat_a, turned_a, flat_b, turned_b, y.reshape(-1)
         )

@@ -123,6 +123,7 @@ class Kernel:
                 policy = numba.njit(
                     nogil=True, error_model="numpy", fastmath=set(self.fastmath),
                     no_cfunc_wrapper=True,  # nobody calls by address: a tenth of a first step
+                    boundscheck=False,  # a kernel must not raise while others help it
                 )
                 made = policy(self.function)
                 template = made.get_call_template
@@ -189,7 +190,7 @@ def _intrinsic_type(function: Callable[..., Any]) -> Any:
 
 
 def _numba_works() -> bool:
-    if importlib.util.find_spec("numba") is None:
+    if importlib.util.find_spec("numba") is None or os.environ.get("NUMBA_DISABLE_JIT") == "1":
         return False
     try:
         importlib.import_module("numba")

@@ -1,4 +1,4 @@
-"""The compiled loops of normalisation: a chunk is one channel, or one row. No policy here.
+"""The compiled loops of normalisation: a chunk is a channel, a plane or a row. No policy here.
 
 One channel stays in L2 over the passes that need it, so that memory is read once. Some thousand
 elements are summed in their own dtype, and these sums in float64.
@@ -20,7 +20,6 @@ from minigrad.kernels.team import share
 
 __all__ = ["channel_affine", "channel_grad", "channel_norm", "row_grad", "row_norm"]
 
-
 PARTIAL = 8192  # elements whose sum is taken in their own dtype
 
 
@@ -36,11 +35,15 @@ def channel_norm(team, chunks, x, eps, weight, shift, floor, y, mean, var, rstd)
     for ch in share(team, chunks):
         totals[0] = totals[1] = 0
         for i in range(0, n, step):
-            sum_lines(x, (i * c + ch) * length, pitch, min(step, n - i), length, totals)
+            for k in range(0, length, PARTIAL):
+                sum_lines(x, (i * c + ch) * length + k, pitch, min(step, n - i),
+                          min(PARTIAL, length - k), totals)  # fmt: skip
         how[0] = totals[0] / count
         totals[0] = totals[1] = 0
         for i in range(0, n, step):
-            sum_moments(x, (i * c + ch) * length, pitch, min(step, n - i), length, how, totals)
+            for k in range(0, length, PARTIAL):
+                sum_moments(x, (i * c + ch) * length + k, pitch, min(step, n - i),
+                            min(PARTIAL, length - k), how, totals)  # fmt: skip
         off = totals[0] / count
         spread = totals[1] / count - off * off
         mean[ch], var[ch] = how[0] + off, 0.0 if spread < 0 else spread
@@ -73,7 +76,9 @@ def channel_grad(team, chunks, g, x, mean, rstd, scale, shift, floor, gx, gw, gb
         how[0], how[1], how[2], how[3] = mean[ch], scale[ch], shift[ch], floor
         totals[0] = totals[1] = 0
         for i in range(0, n, step):
-            sum_gradients(g, x, (i * c + ch) * length, pitch, min(step, n - i), length, how, totals)
+            for k in range(0, length, PARTIAL):
+                sum_gradients(g, x, (i * c + ch) * length + k, pitch, min(step, n - i),
+                              min(PARTIAL, length - k), how, totals)  # fmt: skip
         across = totals[1] * rstd[ch]
         gb[ch], gw[ch] = totals[0], across
         how[4], how[5] = totals[0] / count, across / count * rstd[ch]

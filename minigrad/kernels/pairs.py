@@ -63,7 +63,7 @@ def pair_spread(team, chunks, g, divisor, gx):
             top, bottom = gx[p, 2 * i], gx[p, 2 * i + 1]
             fill(top[2 * ow :], 0)
             fill(bottom[2 * ow :], 0)
-            _share(top, bottom, ow, divisor, g[p, i])
+            _halve(top, bottom, ow, divisor, g[p, i])
 
 
 # One row of n windows: `top` and `bottom` are its two rows of elements.
@@ -85,8 +85,8 @@ def _mean(typingctx, top, bottom, n, divisor, y):
 
 
 @intrinsic
-def _share(typingctx, top, bottom, n, divisor, g):
-    return intrinsic_of(_emit_share, top, bottom, n, divisor, g)
+def _halve(typingctx, top, bottom, n, divisor, g):
+    return intrinsic_of(_emit_halve, top, bottom, n, divisor, g)
 
 
 def _taps(v: Lanes, top: Any, bottom: Any, j: Any) -> list[Any]:
@@ -147,7 +147,7 @@ def _emit_mean(b: Any, top: Any, bottom: Any, n: Any, divisor: Any, y: Any) -> N
     cover(b, top, n, 16, move)
 
 
-def _emit_share(b: Any, top: Any, bottom: Any, n: Any, divisor: Any, g: Any) -> None:
+def _emit_halve(b: Any, top: Any, bottom: Any, n: Any, divisor: Any, g: Any) -> None:
     def move(v: Lanes, j: Any) -> None:
         share = b.fdiv(v.load(at(b, g, j)), v.spread(b.load(divisor)))
         for row in (top, bottom):

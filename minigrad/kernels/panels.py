@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 
-def panel_sizes(vectors: int) -> list[int]:
+def _panel_sizes(vectors: int) -> list[int]:
     """How many pixels a panel may have, largest first; as many as keep their sums in registers.
 
     AVX2 has 16 registers, AVX-512 and ARM have 32. A few sizes are enough, for panels of 2 pixels
@@ -114,7 +114,7 @@ def _panel_row(
             lanes.store(value, pointer)
 
     def row(many: int) -> None:
-        in_sizes(b, pixels, panel_sizes(many), lambda t, count: panel(t, count, many))
+        in_sizes(b, pixels, _panel_sizes(many), lambda t, count: panel(t, count, many))
 
     switch(b, vectors, 2, row)
 

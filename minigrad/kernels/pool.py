@@ -61,10 +61,10 @@ def max_pool2d(
     y, tap = np.empty(shape, x.dtype), np.empty(shape, _tap_dtype(kernel))
     x3, y3, tap3 = _planes(x), _planes(y), _planes(tap)
     how = (kernel, stride, padding, dilation)
-    work = 2.0 * y.size * kernel[0] * kernel[1]
     if _in_pairs(how, x.shape[2:], out_hw):
-        pairs.pair_best.run(len(x3), 0.1 * work, x3, y3, tap3)
+        pairs.pair_best.run(len(x3), 0.8 * y.size, x3, y3, tap3)
         return y, tap
+    work = y.size * kernel[0] * kernel[1] * (0.3 if stride[1] <= 2 else 2.0)
     windows.window_best.run(len(x3), work, x3, *how, y3, tap3)
     return y, tap
 

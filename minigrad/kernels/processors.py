@@ -26,12 +26,14 @@ current_cpu = _find_current_cpu()
 
 
 def cpus() -> int:
+    """How many processors this process may run on."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def default_threads() -> int:
+    """MINIGRAD_NUM_THREADS, else as many as there are processors or the quota allows."""
     asked = os.environ.get("MINIGRAD_NUM_THREADS", "")
     if asked.isdigit() and int(asked) > 0:
         return int(asked)

@@ -101,6 +101,9 @@ def _join(typingctx, row):
                 # The caller closes, then waits for those who run: so the call is still open, or
                 # its arguments are not looked at.
                 still = b.icmp_signed("==", _load(b, shared, Shared.OPEN), call)
+                member = b.load(_word(b, row, Row.MEMBER))
+                wanted = b.icmp_signed("<", member, b.load(_word(b, shared, Shared.CHUNKS)))
+                still = b.and_(still, wanted)
                 with b.if_then(still):
                     entry = ir.FunctionType(ir.VoidType(), [row.type, row.type]).as_pointer()
                     function = b.inttoptr(b.load(_word(b, shared, Shared.FUNCTION)), entry)
@@ -237,6 +240,7 @@ def _publish(b: Any, team: Any, chunks: Any) -> None:
     shared = b.load(_word(b, team, Row.SHARED))
     b.store(b.ptrtoint(entry, i64), _word(b, shared, Shared.FUNCTION))
     b.store(b.ptrtoint(kept, i64), _word(b, shared, Shared.ARGUMENTS))
+    b.store(chunks, _word(b, shared, Shared.CHUNKS))
     threads = b.load(_word(b, shared, Shared.THREADS))
     with cgutils.for_range(b, threads) as counted:
         first = b.sdiv(b.mul(counted.index, chunks), threads)
@@ -317,7 +321,7 @@ def _take(b: Any, it: Any) -> None:
 def _row(b: Any, shared: Any, member: Any) -> Any:
     """Address of a thread's row."""
     i64 = shared.type
-    words = b.add(i64(Shared.ROWS), b.mul(member, i64(ROW)))
+    words = b.add(i64(int(Shared.ROWS)), b.mul(member, i64(ROW)))
     return b.add(shared, b.mul(words, i64(8)))
 
 

@@ -57,6 +57,7 @@ class Shared(IntEnum):
     FUNCTION = 4  # address of the kernel's entry for workers, and of its arguments
     ARGUMENTS = 5
     BUSY = 6  # 1 while a call has the workers
+    CHUNKS = 7  # of that call: no more threads than these join it
     RUNNING = 16  # workers that may use the arguments
     ROWS = 32  # here the threads' rows begin
 
@@ -69,9 +70,9 @@ def gather(chunks: int, work: float) -> _Pool | None:
     if chunks <= 1 or work < SERIAL_WORK:
         return None
     pool = _get_pool()
-    if not pool.workers:
+    if not pool.workers or pool.board[Shared.BUSY]:
         return None
-    pool.wake()
+    pool.wake(chunks - 1)
     return pool
 
 
@@ -146,12 +147,13 @@ class _Pool:
         self.team, *others = (row.ctypes.data for row in rows)
         self.workers = [_Worker(self, row) for row in others]
 
-    def wake(self) -> None:
-        """Call the workers that sleep; those that wait see by themselves what comes."""
+    def wake(self, most: int) -> None:
+        """Call so many workers that sleep; those that wait see by themselves what comes."""
         self._part()
-        for worker in self.workers:
+        for worker in self.workers[:most]:
             if worker.go.locked():
-                worker.go.release()
+                with suppress(RuntimeError):  # another thread has just called it
+                    worker.go.release()
 
     def _part(self) -> None:
         """Keep the workers off the caller's processor.
@@ -174,7 +176,7 @@ class _Pool:
         self.closed = True
         self.board[Shared.LEAVE] = self.board[Shared.CALL] + 1
         self.board[Shared.CALL] += 1
-        self.wake()
+        self.wake(len(self.workers))
 
 
 _pool: _Pool | None = None

@@ -1,4 +1,4 @@
-"""The two register-blocked inner loops of convolution, written as LLVM vectors; no policy here.
+"""Register-blocked inner loops of convolutions and products, as LLVM vectors; no policy here.
 
 Numba's own vectoriser does not keep a block of sums in registers across a loop over taps, which is
 what reaches the processor's peak. Vectors are as wide as the processor's, found when compiling.

@@ -1,8 +1,7 @@
 """The compiled loops of pooling, one chunk per plane. No policy here.
 
-Taps are the outer loops and columns the inner one, so that a vector holds neighbouring windows; a
-plane is small enough for the nearest cache. What is the same for a whole row of windows is done
-once per row, along the columns, before the windows are told apart.
+A plane is small enough for the nearest cache. Vectors hold neighbouring windows. What is the same
+for a whole row of windows is done once per row, along the columns, before they are told apart.
 """
 
 from __future__ import annotations

@@ -104,7 +104,7 @@ def _plan(n: int, c: int, hw: Pair, k: int, padding: Pair, sums: bool) -> Plan:
     u_bytes = block_bytes * cb * width * kb
     deep = kb > 1 and block_bytes * tile_rows * tw * cb < u_bytes
     group = max(1, min(kb, FILTER_GROUP // width))
-    step = cb
+    step = max(cb, 1)
     if deep:
         group = max(1, min(group, kb // MIN_CHUNKS))
         if not sums:

@@ -176,6 +176,8 @@ def _folds(conv: Conv2d, module: Any, input: Any) -> bool:
         return False
     return (
         isinstance(input, Tensor)
+        and input.ndim == 4
+        and all([t is None or t.dtype == input.dtype for t in (module.weight, module.bias)])
         and input.dtype == conv.weight.dtype
         and module.num_features == conv.out_channels
         and module.running_mean.dtype == conv.weight.dtype
