@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ Array = NDArray[np.floating]
 __all__ = ["ZERO", "passing", "relu"]
 
 CHUNK = 4096  # elements: 16 KB of float32 per array, so that a chunk stays in L1
+MIDDLE = 32768  # elements up to which NumPy's maximum of two arrays is as fast as any
 SMALL = 512  # elements for which calling a compiled kernel costs more than NumPy's slow select
 
 ZERO = {np.dtype(d): np.zeros((), d) for d in ("f2", "f4", "f8")}  # as arrays: 0.3 us less a call
@@ -24,7 +26,14 @@ def relu(x: Array) -> Array:
     """max(x, 0); NaN stays. NumPy's maximum takes three times as long beside a scalar."""
     if x.size <= SMALL or not use_jit(x):
         return np.maximum(x, ZERO.get(x.dtype, 0))
+    if x.size <= MIDDLE:
+        return np.maximum(x, _zeros(x.dtype)[: x.size].reshape(x.shape))
     return passing(x, x, 0.0, math.inf)
+
+
+@lru_cache(maxsize=2)
+def _zeros(dtype: np.dtype) -> Array:
+    return np.zeros(MIDDLE, dtype)
 
 
 def passing(

@@ -235,10 +235,11 @@ def _checked_batch_norm(
     eps: float,
     relu: bool = False,
 ) -> Tensor:
-    floating(name, input=input, weight=weight, bias=bias)
-    if input.ndim < 2:
-        raise ShapeError(f"{name}: input must be (N, C, ...); got {shown(input=input)}.")
-    _check_channels(name, input, running_mean, running_var, weight, bias)
+    if not _plainly_right(input, running_mean, running_var, weight, bias):
+        floating(name, input=input, weight=weight, bias=bias)
+        if input.ndim < 2:
+            raise ShapeError(f"{name}: input must be (N, C, ...); got {shown(input=input)}.")
+        _check_channels(name, input, running_mean, running_var, weight, bias)
     n, _, *space = shape_of(input)
     if training and n * math.prod(space) == 1:
         raise ShapeError(
@@ -259,7 +260,8 @@ def _checked_batch_norm(
     if not training:
         assert running_mean is not None and running_var is not None
         rstd = 1 / np.sqrt(running_var._data + eps)
-        fixed = (running_mean._data.astype(input.dtype), rstd.astype(input.dtype))
+        dtype = input._data.dtype  # a copy of the mean: a gradient needs it as it is now
+        fixed = (running_mean._data.astype(dtype), rstd.astype(dtype, copy=False))
         if relu and mode.recording:
             return activations.relu(_batch_norm_fixed(input, weight, bias, *fixed))
         return _batch_norm_fixed(input, weight, bias, *fixed, relu)
@@ -269,6 +271,17 @@ def _checked_batch_norm(
         if running is not None:
             bump(running, "batch_norm's running statistics")
     return y
+
+
+def _plainly_right(input: Any, *vectors: Any) -> bool:
+    """Whether all are there, of one floating dtype and as many channels: the common case."""
+    if input.__class__ is not Tensor or input._data.ndim < 2 or input._data.dtype.kind != "f":
+        return False
+    dtype, shape = input._data.dtype, input._data.shape[1:2]
+    for v in vectors:
+        if not isinstance(v, Tensor) or v._data.dtype != dtype or v._data.shape != shape:
+            return False
+    return True
 
 
 def _nothing(x: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
