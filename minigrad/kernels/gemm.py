@@ -31,7 +31,7 @@ STRIP_WORK = 500_000  # multiply-adds of a strip at least, since each is packed 
 # with 2 of 64 0.40; on (64, 512) · (512, 1000) they are alike.
 STRIPS, STRIP = 4, 48  # of a big product, at most; rows or columns of one, at least
 # Terms from which dot products are faster than BLAS, which copies both matrices into another order
-# first: (8, 3136) · (3136, 128) takes 39 us against 138, of 64 rows 247 against 385; but
+# first: (8, 3136) · (3136, 128) takes 39 us against 138, of 64 rows 243 against 385; but
 # (120, 64) · (64, 400) takes 84 against 54, since the lanes of each sum are added up.
 LONG, COLUMNS = 256, 16
 
