@@ -46,7 +46,11 @@ def matmul(a: Array, b: Array) -> Array:
         return _dots(a, b.T)
     address = gemm_address(a.dtype.char)
     if not (address and jit_enabled()):
-        return a.dot(b)
+        set_blas_threads(1)  # else the bits would depend on how many there are
+        try:
+            return a.dot(b)
+        finally:
+            set_blas_threads(get_num_threads())
     strips = max(1, min(STRIPS, max(m, n) // STRIP, work // STRIP_WORK))
     y = np.empty((m, n), a.dtype)
     (flat_a, turned_a), (flat_b, turned_b) = _flat(a), _flat(b)

@@ -190,13 +190,12 @@ def _window_mean(x: Array, t: Tables) -> Array:
     if t.whole and x.size:
         windows.plane_mean.run(y.size, 0.1 * x.size, _flat(x), y.reshape(-1))
         return y
-    x3, y3, how = _planes(x), _planes(y), (t.rows, t.cols, t.sliding, t.over(x.dtype))
+    x3, y3, over = _planes(x), _planes(y), t.over(x.dtype)
     if t.in_pairs:
-        over = t.over(x.dtype).reshape(-1)
-        pairs.pair_mean.run(len(x3), 0.6 * y.size, x3, over, y3)
+        pairs.pair_mean.run(len(x3), 0.6 * y.size, x3, over.reshape(-1), y3)
         return y
     work = 0.5 * len(x3) * _elements(t.rows) * x.shape[3] + 6.0 * y.size
-    windows.window_mean.run(len(x3), work, x3, *how, y3)
+    windows.window_mean.run(len(x3), work, x3, t.rows, t.cols, t.sliding, over, y3)
     return y
 
 
@@ -207,13 +206,12 @@ def _window_spread(g: Array, hw: Pair, t: Tables) -> Array:
     if t.whole and gx.size:
         windows.plane_spread.run(g.size, 0.1 * gx.size, dense(g).reshape(-1), _flat(gx))
         return gx
-    g3, gx3, how = _planes(g), _planes(gx), (t.rows, t.cols, t.over(g.dtype))
+    g3, gx3, over = _planes(g), _planes(gx), t.over(g.dtype)
     if t.in_pairs:
-        over = t.over(g.dtype).reshape(-1)
-        pairs.pair_spread.run(len(g3), 0.6 * g.size, g3, over, gx3)
+        pairs.pair_spread.run(len(g3), 0.6 * g.size, g3, over.reshape(-1), gx3)
         return gx
     work = 0.3 * gx.size + 2.0 * len(g3) * g.shape[2] * _elements(t.cols)
-    windows.window_spread.run(len(g3), work, g3, *how, gx3)
+    windows.window_spread.run(len(g3), work, g3, t.rows, t.cols, over, gx3)
     return gx
 
 
