@@ -90,8 +90,8 @@ def test_an_interrupt_leaves_the_threads_usable(some_threads):
     before = signal.signal(signal.SIGALRM, interrupt)
     try:
         for k in range(20):
-            signal.setitimer(signal.ITIMER_REAL, 0.002 + 0.0001 * k)
             with pytest.raises(KeyboardInterrupt):
+                signal.setitimer(signal.ITIMER_REAL, 0.002 + 0.0001 * k)
                 while True:
                     call(1001)
             assert call(1001)[0] == 0
