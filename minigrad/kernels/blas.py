@@ -17,12 +17,10 @@ import numpy as np
 __all__ = ["gemm_address", "set_blas_threads"]
 
 
-def set_blas_threads(n: int) -> bool:
-    """Let BLAS use n threads from now on; whether it could be told."""
-    setters = _setters()
-    for setter in setters:
+def set_blas_threads(n: int) -> None:
+    """Let BLAS use n threads from now on, where it can be told."""
+    for setter in _setters():
         setter(n)
-    return bool(setters)
 
 
 @lru_cache(maxsize=4)

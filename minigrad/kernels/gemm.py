@@ -8,7 +8,6 @@ Of long rows with rows, as a Linear layer has them, each sum is a dot product by
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from minigrad.kernels.jit import dense, intrinsic, jit_enabled, kernel
 from minigrad.kernels.simd import at, intrinsic_of, lanes
 from minigrad.kernels.team import share
 from minigrad.kernels.threads import get_num_threads
-from minigrad.kernels.tiles import DOT_TAPS, dot_tiles
+from minigrad.kernels.tiles import DOT_TAPS, dot_tiles, places
 
 Array = NDArray[Any]
 
@@ -45,23 +44,19 @@ def matmul(a: Array, b: Array) -> Array:
     if jit_enabled() and _dots_are_faster(a, b.T):
         return _dots(a, b.T)
     address = gemm_address(a.dtype.char)
-    if not (address and jit_enabled()):
-        set_blas_threads(1)  # else the bits would depend on how many there are
-        try:
-            return a.dot(b)
-        finally:
-            set_blas_threads(get_num_threads())
-    strips = max(1, min(STRIPS, max(m, n) // STRIP, work // STRIP_WORK))
-    y = np.empty((m, n), a.dtype)
-    (flat_a, turned_a), (flat_b, turned_b) = _flat(a), _flat(b)
+    set_blas_threads(1)  # else the bits would depend on how many there are
     try:
-        set_blas_threads(1)
+        if not (address and jit_enabled()):
+            return a.dot(b)
+        strips = max(1, min(STRIPS, max(m, n) // STRIP, work // STRIP_WORK))
+        y = np.empty((m, n), a.dtype)
+        (flat_a, turned_a), (flat_b, turned_b) = _flat(a), _flat(b)
         gemm_strips.run(
             strips, 0.02 * work, address, m, n, k, flat_a, turned_a, flat_b, turned_b, y.reshape(-1)
         )
+        return y
     finally:
         set_blas_threads(get_num_threads())
-    return y
 
 
 def _dots_are_faster(a: Array, w: Array) -> bool:
@@ -76,15 +71,10 @@ def _dots(a: Array, w: Array) -> Array:
     (m, k), n = a.shape, len(w)
     y = np.zeros((m, n), a.dtype)
     gemm_dots.run(
-        -(-n // COLUMNS), 0.03 * m * n * k, m, n, k, a.reshape(-1), w.reshape(-1), _starts(k),
-        y.reshape(-1),
+        -(-n // COLUMNS), 0.03 * m * n * k, m, n, k, a.reshape(-1), w.reshape(-1),
+        places(COLUMNS, k), y.reshape(-1),
     )  # fmt: skip
     return y
-
-
-@lru_cache(maxsize=256)
-def _starts(k: int) -> NDArray[np.int64]:
-    return np.arange(COLUMNS) * k
 
 
 @kernel

@@ -201,6 +201,17 @@ def _by_squares(b: Any, run: Any, width: int, square: Any, one: Any) -> None:
     loop(b, b.select(enough, index(0), run), 1, [], single)
 
 
+def _copy(b: Any, count: Any, source: Any, source_step: Any, to: Any, to_step: Any) -> None:
+    """to[k·to_step] = source[k·source_step] for k < count."""
+
+    def one(k: Any, _: list[Any]) -> list[Any]:
+        value = b.load(at(b, source, b.mul(k, source_step)))
+        b.store(value, at(b, to, b.mul(k, to_step)))
+        return []
+
+    loop(b, count, 1, [], one)
+
+
 def _read_strip(
     b: Any, src: Any, plane: Any, stride: Any, count: Any, run: Any, table: Any, strip: Any,
     place: Any,
@@ -220,12 +231,7 @@ def _read_strip(
     def one(q: Any) -> None:
         to, start = at(b, strip, b.load(at(b, table, q))), at(b, src, q)
         lanes.store(lanes.zero, to)
-
-        def lane(k: Any, _: list[Any]) -> list[Any]:
-            b.store(b.load(at(b, start, b.mul(k, stride))), at(b, to, k))
-            return []
-
-        loop(b, count, 1, [], lane)
+        _copy(b, count, start, stride, to, index(1))
 
     _by_squares(b, run, lanes.width, square, one)
 
@@ -249,12 +255,7 @@ def _write_strip(
 
     def one(q: Any) -> None:
         here, start = at(b, strip, b.load(at(b, table, q))), at(b, dst, q)
-
-        def lane(k: Any, _: list[Any]) -> list[Any]:
-            b.store(b.load(at(b, here, k)), at(b, start, b.mul(k, stride)))
-            return []
-
-        loop(b, count, 1, [], lane)
+        _copy(b, count, here, index(1), start, stride)
 
     _by_squares(b, run, lanes.width, square, one)
 

@@ -11,15 +11,13 @@ below, bytes. The filters' gradient is left to `blocked`, which has no lanes to 
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
 from numpy import empty
 from numpy.typing import NDArray
 
 from minigrad.kernels.jit import dense, kernel
 from minigrad.kernels.team import mine, share
-from minigrad.kernels.tiles import half_tiles, pixels, product_tiles
+from minigrad.kernels.tiles import half_tiles, pixels, places, product_tiles
 
 Pair = tuple[int, int]
 Array = NDArray[np.floating]
@@ -68,16 +66,10 @@ def _products(x: Array, w: Array, b: Array | None) -> Array:
     span = max(1, min(SPAN_BYTES // max(c * tile * x.itemsize, 1), -(-tiles // splits)))
     pointwise_products.run(
         n * splits, 0.02 * x.size * k, dense(x).reshape(-1), dense(w).reshape(-1), bias,
-        y.reshape(-1), _places(c, (span + 1) * tile), c, k, h * wd, splits, span, tile,
+        y.reshape(-1), places(c, (span + 1) * tile), c, k, h * wd, splits, span, tile,
         scratch=(c * (span + 1) * tile, x.dtype),
     )  # fmt: skip
     return y
-
-
-@lru_cache(maxsize=256)
-def _places(c: int, pitch: int) -> NDArray[np.int64]:
-    """Where each channel stands in the work space."""
-    return np.arange(c) * pitch
 
 
 @kernel
@@ -100,12 +92,10 @@ def pointwise_products(
                     to[p] = row[p]
             for i in range(0, k, ROWS):
                 rows, to = min(ROWS, k - i), (image * k + i) * hw + p0
-                for p in range(0, here - tile + 1, tile):
-                    product_tiles(w, i * c, c, bias, i, work, p, places, 0, c, y, to + p, hw, rows)
                 rest = here % tile
-                if rest > half:
-                    p = here - tile
+                for q in range(here // tile + (rest > half)):
+                    p = min(q * tile, here - tile)  # the last one may overlap
                     product_tiles(w, i * c, c, bias, i, work, p, places, 0, c, y, to + p, hw, rows)
-                elif rest > 0:
+                if 0 < rest <= half:
                     p = here - half
                     half_tiles(w, i * c, c, bias, i, work, p, places, 0, c, y, to + p, hw, rows)

@@ -11,12 +11,14 @@ from itertools import product
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from minigrad.kernels.flow import in_sizes, loop
 from minigrad.kernels.jit import intrinsic
 from minigrad.kernels.simd import Lanes, at, intrinsic_of, lanes, vector_bytes
 
-__all__ = ["DOT_TAPS", "dot_tiles", "half_tiles", "pixels", "product_tiles", "tile_rows"]
+__all__ = ["DOT_TAPS", "dot_tiles", "half_tiles", "pixels", "places", "product_tiles",
+           "tile_rows"]  # fmt: skip
 
 VECTORS = 2  # vectors of neighbouring pixels in a product tile
 DOT_TAPS = 4  # taps in a dot tile
@@ -35,6 +37,12 @@ def tile_rows() -> tuple[list[int], list[int]]:
 def pixels(dtype: np.dtype) -> int:
     """Pixels in a product tile; runs of pixels are padded to a multiple of it."""
     return VECTORS * lanes(dtype)
+
+
+@lru_cache(maxsize=256)
+def places(count: int, pitch: int) -> NDArray[np.int64]:
+    """Where each of so many runs begins, one `pitch` after the other."""
+    return np.arange(count) * pitch
 
 
 @intrinsic
