@@ -6,7 +6,8 @@ A chunk is some rows of outputs of one image. Its sources are transposed into a 
 a pixel's L channels are one vector; then up to 14 neighbouring pixels by 2 vectors of filters are
 summed in registers over all taps and channels (`panels`), and transposed back. A table of places
 turns every tap of the window, every stride and every phase of an input gradient into an offset: no
-im2col. What limits it: multiply-adds, and below some 16 channels or filters the unused lanes.
+im2col. Where filters are fewer than half of L, those of some rows of outputs share a vector
+(`rows_folded`). What limits it: multiply-adds, and below some 16 filters the unused lanes.
 """
 
 from __future__ import annotations
@@ -15,7 +16,15 @@ import numpy as np
 from numpy import empty, zeros
 from numpy.typing import NDArray
 
-from minigrad.kernels.blocked_plan import Blocking, Plan, forward_blocking, input_grad_blocking
+from minigrad.kernels.blocked_plan import (
+    Blocking,
+    Plan,
+    folded,
+    forward_blocking,
+    input_grad_blocking,
+    rows_folded,
+    unfolded,
+)
 from minigrad.kernels.conv_plan import out_hw
 from minigrad.kernels.jit import dense, fill, helper, kernel
 from minigrad.kernels.panels import (
@@ -41,12 +50,8 @@ def blocked(
     x: Array, w: Array, b: Array | None, stride: Pair, padding: Pair, dilation: Pair, groups: int
 ) -> Array:
     """`conv2d` on float32."""
-    (n, c, *hw), (k, _, *window) = x.shape, w.shape
-    out = out_hw(tuple(hw), tuple(window), stride, padding, dilation)
-    plan = forward_blocking(
-        n, c, tuple(hw), k, tuple(window), out, stride, padding, dilation, groups
-    )
-    return _run(plan, x, w, b, turned=False)
+    out = out_hw(x.shape[2:], w.shape[2:], stride, padding, dilation)
+    return _correlate(x, w, b, out, stride, padding, dilation, groups)
 
 
 def blocked_input_grad(
@@ -54,6 +59,11 @@ def blocked_input_grad(
 ) -> Array:
     """`conv2d_input_grad` on float32."""
     (n, k, *out), (_, c, *window) = g.shape, w.shape
+    if stride == (1, 1) and rows_folded(c, input_hw[0], window[0], 1, dilation[0]) > 1:
+        back = np.flip(w, (2, 3)).reshape(groups, k // groups, c, *window).swapaxes(1, 2)
+        border = tuple(d * (u - 1) - p for d, u, p in zip(dilation, window, padding, strict=True))
+        back = back.reshape(groups * c, k // groups, *window)
+        return _correlate(g, back, None, input_hw, stride, border, dilation, groups)
     plan = input_grad_blocking(
         n, c * groups, input_hw, k, tuple(window), tuple(out), stride, padding, dilation, groups
     )
@@ -66,24 +76,43 @@ def blocked_weight_grad(
     """`conv2d_weight_grad` on float32."""
     (n, k), (_, c, *hw) = g.shape[:2], x.shape
     out = g.shape[2:]  # with output_padding of a transposed convolution, fewer than would fit
-    plan = forward_blocking(n, c, tuple(hw), k, kernel_hw, out, stride, padding, dilation, groups)
+    fold = rows_folded(k // groups, out[0], kernel_hw[0], stride[0], dilation[0])
+    tall = (kernel_hw[0] + (fold - 1) * stride[0], kernel_hw[1])
+    plan = forward_blocking(
+        n, c, tuple(hw), k * fold, tall, out, stride, padding, dilation, groups, fold
+    )
     p = plan.sizes
     if not plan.chunks:
         return np.zeros((k, c // groups, *kernel_hw), x.dtype)
     sums = empty((p.parts, groups * p.filter_blocks * p.sums * p.width), x.dtype)
-    gw = empty((k, c // groups, *kernel_hw), x.dtype)
+    gw = empty((k * fold, c // groups, *tall), x.dtype)
     flat_x, flat_g, flat_gw = dense(x).reshape(-1), dense(g).reshape(-1), gw.reshape(-1)
     tables = plan.table, plan.places, plan.read_table, plan.write_table
     blocked_sums.run(
         p.parts, plan.work, flat_x, flat_g, sums, *tables, p, scratch=(plan.scratch, F32)
     )
     blocked_filter_grads.run(groups * p.filter_blocks, 0.5 * sums.size, sums, flat_gw, p)
-    return gw
+    return unfolded(gw, fold, stride[0], groups) if fold > 1 else gw
+
+
+def _correlate(
+    x: Array, w: Array, b: Array | None, out: Pair, stride: Pair, padding: Pair, dilation: Pair,
+    groups: int,
+) -> Array:  # fmt: skip
+    (n, c, *hw), k = x.shape, len(w) // groups
+    fold = rows_folded(k, out[0], w.shape[2], stride[0], dilation[0])
+    if fold > 1:
+        w = folded(w, fold, stride[0], groups)
+        b = None if b is None else np.repeat(b.reshape(groups, 1, k), fold, 1).reshape(-1)
+    plan = forward_blocking(
+        n, c, tuple(hw), len(w), w.shape[2:], out, stride, padding, dilation, groups, fold
+    )
+    return _run(plan, x, w, b, turned=False)
 
 
 def _run(plan: Plan, x: Array, w: Array, b: Array | None, turned: bool) -> Array:
     p = plan.sizes
-    y = empty((x.shape[0], p.groups * p.k, p.oh, p.ow), x.dtype)
+    y = empty((x.shape[0], p.groups * p.k // p.fold, p.oh, p.ow), x.dtype)
     padded = p.channel_blocks * p.depth > p.c  # channels that there are not stay 0
     u = (zeros if padded else empty)((p.groups * p.filter_blocks * p.u_block,), x.dtype)
     bias = np.zeros((p.groups, (p.filter_blocks + 1) * p.width), x.dtype)
@@ -94,8 +123,8 @@ def _run(plan: Plan, x: Array, w: Array, b: Array | None, turned: bool) -> Array
         p.groups * p.filter_blocks, 0.1 * u.size, flat_w, turned, plan.filter_table, u, p
     )
     blocked_products.run(
-        plan.chunks, plan.work, flat_x, u, bias, flat_y, plan.phases, plan.table, plan.read_table,
-        plan.write_table, p, scratch=(plan.scratch, F32),
+        plan.chunks, plan.work, flat_x, u, bias, flat_y, plan.phases, plan.spans, plan.table,
+        plan.read_table, plan.write_table, p, scratch=(plan.scratch, F32),
     )  # fmt: skip
     return y
 
@@ -118,10 +147,11 @@ def blocked_filters(team, chunks, w, turned, table, u, p: Blocking):
                 first = start + ch * p.k * p.taps
                 whole = first + (many - 1) * p.taps + width <= len(w)
                 run = max(width, p.taps) if whole else p.taps
-                read_strip(w, first, p.taps, many, run, table, u, to + ch * width)
+                read_strip(w, first, p.taps, many, 0, many, run, table, u, to + ch * width)
         else:
             size = p.c * p.taps
-            read_strip(w, start + block * width * size, size, many, size, table, u, to)
+            start += block * width * size
+            read_strip(w, start, size, many, 0, many, size, table, u, to)
 
 
 @helper
@@ -137,10 +167,10 @@ def _read_sources(x, image, row0, here, p, table, strip):
 
 @kernel
 def blocked_products(
-    team, chunks, x, u, bias, y, phases, table, read_table, write_table, p: Blocking, work
+    team, chunks, x, u, bias, y, phases, spans, table, read_table, write_table, p: Blocking, work
 ):
     """A correlation; a chunk is p.block grid rows of a group of an image, and some filters."""
-    width, inner = p.width, p.channel_blocks * p.depth
+    width, inner, few = p.width, p.channel_blocks * p.depth, p.k // p.fold
     work = mine(team, work)
     strip = work[: p.channel_blocks * p.plane]
     m = work[p.channel_blocks * p.plane :]
@@ -156,7 +186,7 @@ def blocked_products(
             vectors = min(2, p.filter_blocks - k)
             for i in range(here):
                 for phase in range(len(phases)):
-                    first, taps = phases[phase, 2], phases[phase, 3]
+                    first, taps = spans[row0 + i, phase, 0], spans[row0 + i, phase, 1]
                     u_at = (group * p.filter_blocks + k) * p.u_block + first * inner * width
                     to = ((i * p.out_h + phases[phase, 0]) * p.out_pitch
                           + phases[phase, 1] * p.cols * width)  # fmt: skip
@@ -165,12 +195,17 @@ def blocked_products(
                         taps * p.channel_blocks, p.depth, u, u_at, p.u_block, m, to, m_block,
                         bias[group], k * width, 1, p.cols, vectors,
                     )  # fmt: skip
-            run = (min((row0 + here) * p.out_h, p.oh) - row0 * p.out_h) * p.ow
-            for j in range(vectors):
-                block = (k + j) * width
-                write_strip(m, j * m_block, write_table, run, y,
-                            (image * p.k + block) * p.oh * p.ow + row0 * p.out_h * p.ow,
-                            p.oh * p.ow, min(width, p.k - block))  # fmt: skip
+            lines = here if p.fold > 1 else 1
+            for i in range(lines):
+                row = (row0 + i) * p.out_h * p.fold
+                run = p.ow if p.fold > 1 else (min(row + here * p.out_h, p.oh) - row) * p.ow
+                for j in range(vectors):
+                    block = (k + j) * width
+                    write_strip(
+                        m, j * m_block + i * p.out_pitch, write_table, run, y,
+                        ((image * few + block) * p.oh + row) * p.ow, p.oh * p.ow, few, p.ow,
+                        min(width, p.k - block, (p.oh - row) * few),
+                    )  # fmt: skip
 
 
 @kernel
@@ -178,7 +213,7 @@ def blocked_sums(
     team, chunks, x, g, sums, table, places, read_table, write_table, p: Blocking, work
 ):
     """Partial sums of a filter gradient, each over some rows of outputs: a chunk."""
-    width = p.width
+    width, few = p.width, p.k // p.fold
     work = mine(team, work)
     strip = work[: p.channel_blocks * p.plane]
     m = work[p.channel_blocks * p.plane :]
@@ -193,10 +228,16 @@ def blocked_sums(
                 row0 = item % p.strips * p.block
                 here = min(p.block, p.rows - row0)
                 _read_sources(x, image, row0, here, p, read_table, strip)
+                lines = here if p.fold > 1 else 1
                 for k in range(p.filter_blocks):
-                    plane = (image * p.k + k * width) * p.oh * p.ow + row0 * p.ow
-                    read_strip(g, plane, p.oh * p.ow, min(width, p.k - k * width), here * p.ow,
-                               write_table, m, k * m_block)  # fmt: skip
+                    for i in range(lines):
+                        row = (row0 + i) * p.fold
+                        run = p.ow if p.fold > 1 else here * p.ow
+                        read_strip(
+                            g, ((image * few + k * width) * p.oh + row) * p.ow, p.oh * p.ow, few,
+                            p.ow, min(width, p.k - k * width, (p.oh - row) * few), run,
+                            write_table, m, k * m_block + i * p.out_pitch,
+                        )  # fmt: skip
                 for k in range(p.filter_blocks):
                     u = (group * p.filter_blocks + k) * p.sums * width
                     if p.depth < width:

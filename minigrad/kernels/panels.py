@@ -7,6 +7,7 @@ vector of neighbouring pixels.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from minigrad.kernels.flow import in_sizes, loop, switch
@@ -169,18 +170,61 @@ def _sums(
 
 
 @intrinsic
-def read_strip(typingctx, src, plane, stride, count, run, table, strip, place):
-    """strip[place + table[q] + l] = src[plane + l·stride + q], or 0 for l >= count.
+def read_strip(typingctx, src, plane, stride, few, jump, count, run, table, strip, place):
+    """strip[place + table[q] + l] = src[plane + l % few · stride + l // few · jump + q].
 
-    For q < run and l < L.
+    For q < run and l < L; 0 for l >= count.
     """
-    return intrinsic_of(_read_strip, src, plane, stride, count, run, table, strip, place)
+    return intrinsic_of(
+        _read_strip, src, plane, stride, few, jump, count, run, table, strip, place
+    )
 
 
 @intrinsic
-def write_strip(typingctx, strip, place, table, run, dst, plane, stride, count):
-    """dst[plane + l·stride + q] = strip[place + table[q] + l] for q < run, l < count."""
-    return intrinsic_of(_write_strip, strip, place, table, run, dst, plane, stride, count)
+def write_strip(typingctx, strip, place, table, run, dst, plane, stride, few, jump, count):
+    """dst[plane + l % few · stride + l // few · jump + q] = strip[place + table[q] + l].
+
+    For q < run and l < count.
+    """
+    return intrinsic_of(
+        _write_strip, strip, place, table, run, dst, plane, stride, few, jump, count
+    )
+
+
+class _Lines:
+    """Where the line of each lane begins: l % few · stride + l // few · jump.
+
+    Step by step, for a division is slow.
+    """
+
+    def __init__(self, b: Any, stride: Any, few: Any, jump: Any) -> None:
+        self.builder, self.stride, self.few, self.jump = b, stride, few, jump
+
+    def first(self) -> list[Any]:
+        return [self.stride.type(0)] * 3  # the place; lines since the last jump; the place there
+
+    def after(self, line: list[Any]) -> list[Any]:
+        b, (place, count, start) = self.builder, line
+        count = b.add(count, count.type(1))
+        over = b.icmp_signed("==", count, self.few)
+        start = b.select(over, b.add(start, self.jump), start)
+        place = b.select(over, start, b.add(place, self.stride))
+        return [place, b.select(over, count.type(0), count), start]
+
+    def places(self, width: int) -> list[Any]:
+        lines = [self.first()]
+        while len(lines) < width:
+            lines.append(self.after(lines[-1]))
+        return [place for place, _, _ in lines]
+
+    def each(self, many: Any, move: Callable[[Any, Any], None]) -> None:
+        """move(lane, place) for lane < many."""
+
+        def one(lane: Any, line: list[Any]) -> list[Any]:
+            move(lane, line[0])
+            return self.after(line)
+
+        loop(self.builder, many, 1, self.first(), one)
 
 
 def _by_squares(b: Any, run: Any, width: int, square: Any, one: Any) -> None:
@@ -201,61 +245,56 @@ def _by_squares(b: Any, run: Any, width: int, square: Any, one: Any) -> None:
     loop(b, b.select(enough, index(0), run), 1, [], single)
 
 
-def _copy(b: Any, count: Any, source: Any, source_step: Any, to: Any, to_step: Any) -> None:
-    """to[k·to_step] = source[k·source_step] for k < count."""
-
-    def one(k: Any, _: list[Any]) -> list[Any]:
-        value = b.load(at(b, source, b.mul(k, source_step)))
-        b.store(value, at(b, to, b.mul(k, to_step)))
-        return []
-
-    loop(b, count, 1, [], one)
-
-
 def _read_strip(
-    b: Any, src: Any, plane: Any, stride: Any, count: Any, run: Any, table: Any, strip: Any,
-    place: Any,
+    b: Any, src: Any, plane: Any, stride: Any, few: Any, jump: Any, count: Any, run: Any,
+    table: Any, strip: Any, place: Any,
 ) -> None:  # fmt: skip
-    lanes, index = Lanes(b, src), run.type
+    lanes, lines = Lanes(b, src), _Lines(b, stride, few, jump)
     src, strip = at(b, src, plane), at(b, strip, place)
+    inside = [b.icmp_signed(">", count, count.type(i)) for i in range(lanes.width)]
+    places = [
+        b.select(there, line, line.type(0))
+        for there, line in zip(inside, lines.places(lanes.width), strict=True)
+    ]
 
     def square(q: Any) -> None:
-        start, places, rows = at(b, src, q), at(b, table, q), []
-        for i in range(lanes.width):
-            inside = b.icmp_signed(">", count, index(i))
-            pointer = at(b, start, b.mul(stride, b.select(inside, index(i), index(0))))
-            rows.append(b.select(inside, lanes.load(pointer), lanes.zero))
+        start, to = at(b, src, q), at(b, table, q)
+        rows = [
+            b.select(there, lanes.load(at(b, start, line)), lanes.zero)
+            for there, line in zip(inside, places, strict=True)
+        ]
         for j, column in enumerate(lanes.transpose(rows)):
-            lanes.store(column, at(b, strip, b.load(at(b, places, j))))
+            lanes.store(column, at(b, strip, b.load(at(b, to, j))))
 
     def one(q: Any) -> None:
-        to, start = at(b, strip, b.load(at(b, table, q))), at(b, src, q)
+        start, to = at(b, src, q), at(b, strip, b.load(at(b, table, q)))
         lanes.store(lanes.zero, to)
-        _copy(b, count, start, stride, to, index(1))
+        lines.each(count, lambda lane, line: b.store(b.load(at(b, start, line)), at(b, to, lane)))
 
     _by_squares(b, run, lanes.width, square, one)
 
 
 def _write_strip(
     b: Any, strip: Any, place: Any, table: Any, run: Any, dst: Any, plane: Any, stride: Any,
-    count: Any,
+    few: Any, jump: Any, count: Any,
 ) -> None:  # fmt: skip
     from numba.core import cgutils
 
-    lanes, index = Lanes(b, strip), run.type
+    lanes, lines = Lanes(b, strip), _Lines(b, stride, few, jump)
     strip, dst = at(b, strip, place), at(b, dst, plane)
     nowhere = b.bitcast(cgutils.alloca_once(b, lanes.type), dst.type)
+    places = lines.places(lanes.width)
 
     def square(q: Any) -> None:
-        places, start = at(b, table, q), at(b, dst, q)
-        columns = [lanes.load(at(b, strip, b.load(at(b, places, j)))) for j in range(lanes.width)]
-        for i, row in enumerate(lanes.transpose(columns)):
-            inside = b.icmp_signed(">", count, index(i))
-            lanes.store(row, b.select(inside, at(b, start, b.mul(stride, index(i))), nowhere))
+        from_, start = at(b, table, q), at(b, dst, q)
+        columns = [lanes.load(at(b, strip, b.load(at(b, from_, j)))) for j in range(lanes.width)]
+        for i, (row, line) in enumerate(zip(lanes.transpose(columns), places, strict=True)):
+            inside = b.icmp_signed(">", count, count.type(i))
+            lanes.store(row, b.select(inside, at(b, start, line), nowhere))
 
     def one(q: Any) -> None:
         here, start = at(b, strip, b.load(at(b, table, q))), at(b, dst, q)
-        _copy(b, count, here, index(1), start, stride)
+        lines.each(count, lambda lane, line: b.store(b.load(at(b, here, lane)), at(b, start, line)))
 
     _by_squares(b, run, lanes.width, square, one)
 
@@ -271,7 +310,8 @@ def read_rows(src, plane, size, count, low, rows, h, w, table, strip, at, pitch)
     above = min(max(r0 - low, 0), rows)
     fill(strip[at : at + above * pitch], 0)
     fill(strip[at + (above + r1 - r0) * pitch : at + rows * pitch], 0)
-    read_strip(src, plane + r0 * w, size, count, (r1 - r0) * w, table, strip, at + above * pitch)
+    read_strip(src, plane + r0 * w, size, count, 0, count, (r1 - r0) * w, table, strip,
+               at + above * pitch)  # fmt: skip
 
 
 @helper

@@ -40,7 +40,7 @@ def filter_block_points(w, p, turned, table, block, c0, c1, u, u_at, strip):
         stride, run = (9, 9) if turned else (p.c * 9, count * 9)
         if turned and start + (width - 1) * 9 + width <= len(w):
             run = max(width, 9)  # the table sends what a vector reads past 9 taps out of the way
-        read_strip(w, start, stride, many, run, table, strip, 0)
+        read_strip(w, start, stride, many, 0, many, run, table, strip, 0)
         for ch in range(count):
             tile_filter(strip, ch * 9 * width, u, u_at + (first + ch - c0) * width, p.u_point)
     fill(strip[: 9 * width], 0)
@@ -104,7 +104,7 @@ def output_tiles(m, m_at, bias, block, first, last, p, table, strip, y):
         plane = (n * p.k + block * width) * p.oh * p.ow + 4 * i0 * p.ow
         run = (min(4 * i1, p.oh) - 4 * i0) * p.ow
         many = min(width, p.k - block * width)
-        write_strip(strip, 0, table, run, y, plane, p.oh * p.ow, many)
+        write_strip(strip, 0, table, run, y, plane, p.oh * p.ow, many, 0, many)
         row += i1 - i0
 
 
