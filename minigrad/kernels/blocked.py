@@ -17,7 +17,6 @@ from numpy import empty, zeros
 from numpy.typing import NDArray
 
 from minigrad.kernels.blocked_plan import (
-    Blocking,
     Plan,
     folded,
     forward_blocking,
@@ -89,9 +88,9 @@ def blocked_weight_grad(
     flat_x, flat_g, flat_gw = dense(x).reshape(-1), dense(g).reshape(-1), gw.reshape(-1)
     tables = plan.table, plan.places, plan.read_table, plan.write_table
     blocked_sums.run(
-        p.parts, plan.work, flat_x, flat_g, sums, *tables, p, scratch=(plan.scratch, F32)
+        p.parts, plan.work, flat_x, flat_g, sums, *tables, plan.record, scratch=(plan.scratch, F32)
     )
-    blocked_filter_grads.run(groups * p.filter_blocks, 0.5 * sums.size, sums, flat_gw, p)
+    blocked_filter_grads.run(groups * p.filter_blocks, 0.5 * sums.size, sums, flat_gw, plan.record)
     return unfolded(gw, fold, stride[0], groups) if fold > 1 else gw
 
 
@@ -120,22 +119,24 @@ def _run(plan: Plan, x: Array, w: Array, b: Array | None, turned: bool) -> Array
         bias[:, : p.k] = b.reshape(p.groups, p.k)
     flat_x, flat_w, flat_y = dense(x).reshape(-1), dense(w).reshape(-1), y.reshape(-1)
     blocked_filters.run(
-        p.groups * p.filter_blocks, 0.1 * u.size, flat_w, turned, plan.filter_table, u, p
+        p.groups * p.filter_blocks, 0.1 * u.size, flat_w, turned, plan.filter_table, u,
+        plan.record,
     )
     blocked_products.run(
         plan.chunks, plan.work, flat_x, u, bias, flat_y, plan.phases, plan.spans, plan.table,
-        plan.read_table, plan.write_table, p, scratch=(plan.scratch, F32),
+        plan.read_table, plan.write_table, plan.record, scratch=(plan.scratch, F32),
     )  # fmt: skip
     return y
 
 
 @kernel
-def blocked_filters(team, chunks, w, turned, table, u, p: Blocking):
+def blocked_filters(team, chunks, w, turned, table, u, sizes):
     """U [group][block of filters][phase][tap][channel][L]; a chunk is a block of a group.
 
     The filter of output k and input c begins at w[k·C·taps + c·taps]; turned, at w[c·K·taps +
     k·taps]. `table` has the places of a run of its taps, behind which is room for what none meets.
     """
+    p = sizes[0]
     width = p.width
     for at in share(team, chunks):
         group, block = at // p.filter_blocks, at % p.filter_blocks
@@ -167,9 +168,10 @@ def _read_sources(x, image, row0, here, p, table, strip):
 
 @kernel
 def blocked_products(
-    team, chunks, x, u, bias, y, phases, spans, table, read_table, write_table, p: Blocking, work
+    team, chunks, x, u, bias, y, phases, spans, table, read_table, write_table, sizes, work
 ):
     """A correlation; a chunk is p.block grid rows of a group of an image, and some filters."""
+    p = sizes[0]
     width, inner, few = p.width, p.channel_blocks * p.depth, p.k // p.fold
     work = mine(team, work)
     strip = work[: p.channel_blocks * p.plane]
@@ -210,9 +212,10 @@ def blocked_products(
 
 @kernel
 def blocked_sums(
-    team, chunks, x, g, sums, table, places, read_table, write_table, p: Blocking, work
+    team, chunks, x, g, sums, table, places, read_table, write_table, sizes, work
 ):
     """Partial sums of a filter gradient, each over some rows of outputs: a chunk."""
+    p = sizes[0]
     width, few = p.width, p.k // p.fold
     work = mine(team, work)
     strip = work[: p.channel_blocks * p.plane]
@@ -255,8 +258,9 @@ def blocked_sums(
 
 
 @kernel
-def blocked_filter_grads(team, chunks, sums, gw, p: Blocking):
+def blocked_filter_grads(team, chunks, sums, gw, sizes):
     """gw from the partial sums, which overwrites sums[0]; a chunk is a block of filters."""
+    p = sizes[0]
     width = p.width
     size = p.sums * width
     for at in share(team, chunks):

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minigrad.kernels.conv_plan import taps_of_phases
+from minigrad.kernels.jit import packed
 from minigrad.kernels.simd import lanes
 
 Pair = tuple[int, int]
@@ -66,6 +67,7 @@ class Plan:
     """How one layer is cut up."""
 
     sizes: Blocking
+    record: NDArray[np.void]  # the same, as kernels want it
     phases: Ints  # (phases, 2): row, column in the cell
     spans: Ints  # (rows, phases, 2): first tap and taps that meet a source row, for each grid row
     filter_table: Ints  # place in a block of U of each of a run of taps in w
@@ -219,6 +221,7 @@ def _plan(
     )  # fmt: skip
     return Plan(
         sizes=sizes,
+        record=packed(sizes),
         phases=np.array([place for place, _ in phases], np.int64).reshape(-1, 2),
         spans=spans,
         filter_table=_filter_table(np.array(tap_index, np.int64), c, cb * depth, window, turned),

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from minigrad.kernels.conv_plan import out_hw, taps_of_phases
 from minigrad.kernels.depthwise_simd import GROUP, plane_dots, plane_sums
-from minigrad.kernels.jit import dense, fill, kernel
+from minigrad.kernels.jit import dense, fill, kernel, packed
 from minigrad.kernels.simd import lanes
 from minigrad.kernels.team import mine, share
 
@@ -64,7 +64,7 @@ def depthwise_weight_grad(
     sums = empty((parts, c, p.k), x.dtype)
     depthwise_sums.run(
         c * parts, 0.7 * g.size * p.k / lanes(x.dtype), dense(x).reshape(-1), dense(g).reshape(-1),
-        sums.reshape(-1), taps, p, n, c, parts, lanes(x.dtype), np.zeros(p.w, x.dtype),
+        sums.reshape(-1), taps, plan.record, n, c, parts, lanes(x.dtype), np.zeros(p.w, x.dtype),
         scratch=(count * lanes(x.dtype), x.dtype),
     )  # fmt: skip
     total = sums[0] if parts == 1 else sums.sum(axis=0)
@@ -77,7 +77,7 @@ def _run(plan: Plan, x: Array, w: Array, b: Array | None, out: Pair) -> Array:
     bias = np.zeros(c, x.dtype) if b is None else dense(b)
     depthwise_products.run(
         n * c, y.size * (0.1 + 0.6 * p.k / lanes(x.dtype)), dense(x).reshape(-1),
-        dense(w).reshape(-1), bias, y.reshape(-1), plan.phases, plan.taps, p,
+        dense(w).reshape(-1), bias, y.reshape(-1), plan.phases, plan.taps, plan.record,
         np.zeros(p.w, x.dtype),
     )  # fmt: skip
     return y
@@ -102,6 +102,7 @@ class Plan:
     """What each output meets: a pure function of shapes and strides."""
 
     sizes: Sizes
+    record: NDArray[np.void]  # the same, as kernels want it
     phases: Ints  # (phases, 5): row, column of the first output; first tap; taps, of the next too
     taps: Ints  # (taps, 3): row, column of the source that output (0, 0) meets; tap of the window
 
@@ -144,16 +145,19 @@ def _plan(hw: Pair, out: Pair, step: Pair, out_step: Pair, k: Pair, phases: Phas
     for first, (evens, odds) in phases:
         table.append((*first, len(taps), len(evens), len(odds)))
         taps += [*evens, *odds]
+    sizes = Sizes(*hw, *out, *step, *out_step, k[0] * k[1])
     return Plan(
-        sizes=Sizes(*hw, *out, *step, *out_step, k[0] * k[1]),
+        sizes=sizes,
+        record=packed(sizes),
         phases=np.array(table, np.int64).reshape(-1, 5),
         taps=np.array(taps, np.int64).reshape(-1, 3),
     )
 
 
 @kernel
-def depthwise_products(team, chunks, x, w, bias, y, phases, taps, p: Sizes, zeros):
+def depthwise_products(team, chunks, x, w, bias, y, phases, taps, sizes, zeros):
     """Results; a chunk is a plane."""
+    p = sizes[0]
     for plane in share(team, chunks):
         c = plane % len(bias)
         for k in range(len(phases)):
@@ -168,9 +172,10 @@ def depthwise_products(team, chunks, x, w, bias, y, phases, taps, p: Sizes, zero
 
 @kernel
 def depthwise_sums(
-    team, chunks, x, g, sums, taps, p: Sizes, n, channels, parts, width, zeros, work
+    team, chunks, x, g, sums, taps, sizes, n, channels, parts, width, zeros, work
 ):
     """sums[part, c, tap] over some images; a chunk is a part's sums of a channel."""
+    p = sizes[0]
     work = mine(team, work)
     for to in share(team, chunks):
         part, c = to // channels, to % channels

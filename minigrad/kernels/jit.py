@@ -74,6 +74,11 @@ def dense(x: NDArray[Any]) -> NDArray[Any]:
     return x if flags.carray else np.array(x, order="C")
 
 
+def packed(sizes: Any) -> NDArray[Any]:
+    """A named tuple of ints as a record, which Numba takes over within 0.1 us, not 2."""
+    return np.array([sizes], [(name, np.int64) for name in sizes._fields])
+
+
 _building = threading.RLock()
 
 

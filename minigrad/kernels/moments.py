@@ -18,7 +18,7 @@ from minigrad.kernels.moments_simd import (
 )
 from minigrad.kernels.team import share
 
-__all__ = ["channel_affine", "channel_grad", "channel_norm", "row_grad", "row_norm"]
+__all__ = ["channel_affine", "channel_grad", "channel_norm", "fold", "row_grad", "row_norm"]
 
 PARTIAL = 8192  # elements whose sum is taken in their own dtype
 
@@ -60,6 +60,17 @@ def channel_affine(team, chunks, x, mean, scale, shift, floor, y):
         ch = p % channels
         how[0], how[1], how[2], how[3] = mean[ch], scale[ch], shift[ch], floor
         affine_lines(x, p * length, length, 1, length, how, y)
+
+
+@kernel
+def fold(w, mean, var, bias, weight, shift, eps, to, moved):
+    """to = w·s for each filter of w (F, L), moved = (bias − mean)·s + shift."""
+    for f in range(len(w)):
+        scale = weight[f] / np.sqrt(var[f] + w.dtype.type(eps))
+        moved[f] = (bias[f] - mean[f]) * scale + shift[f]
+        row, out = w[f], to[f]
+        for i in range(len(row)):
+            out[i] = row[i] * scale
 
 
 @kernel

@@ -21,6 +21,7 @@ Array = NDArray[np.floating]
 __all__ = [
     "batch_norm",
     "batch_norm_apply",
+    "batch_norm_fold",
     "batch_norm_grad",
     "row_norm",
     "row_norm_grad",
@@ -67,6 +68,25 @@ def batch_norm_apply(
     planes, to = x.reshape(n * c, -1), y.reshape(n * c, -1)
     moments.channel_affine.run(n * c, 0.15 * x.size, planes, *how, to)
     return y
+
+
+def batch_norm_fold(
+    w: Array, b: Array | None, mean: Array, var: Array, eps: float, weight: Array | None,
+    shift: Array | None,
+) -> tuple[Array, Array]:  # fmt: skip
+    """Filters (F, ...) and bias (F,) that do what w, b and then `batch_norm_apply` do.
+
+        w[f] · s[f],  (b[f] − mean[f]) · s[f] + shift[f],  s[f] = weight[f] / sqrt(var[f] + eps)
+    """
+    if not use_jit(w, b, mean, var, weight, shift):
+        return batch_norm_fold_reference(w, b, mean, var, eps, weight, shift)
+    f = len(w)
+    to, moved = np.empty(w.shape, w.dtype), np.empty(f, w.dtype)
+    vectors = [dense(v) for v in (mean, var)]
+    vectors += [np.full(f, k, w.dtype) if v is None else dense(v)
+                for v, k in ((b, 0), (weight, 1), (shift, 0))]  # fmt: skip
+    moments.fold(dense(w).reshape(f, -1), *vectors, float(eps), to.reshape(f, -1), moved)
+    return to, moved
 
 
 def batch_norm_grad(
@@ -147,6 +167,17 @@ def batch_norm_apply_reference(
     y = (_ncl(x) - mean[:, None]) * scale[:, None]
     y = y if b is None else y + b[:, None]
     return (np.maximum(y, 0) if relu else y).reshape(x.shape)
+
+
+def batch_norm_fold_reference(
+    w: Array, b: Array | None, mean: Array, var: Array, eps: float, weight: Array | None,
+    shift: Array | None,
+) -> tuple[Array, Array]:  # fmt: skip
+    """`batch_norm_fold` in NumPy."""
+    scale = (1 if weight is None else weight) / np.sqrt(var + eps)
+    moved = ((0 if b is None else b) - mean) * scale + (0 if shift is None else shift)
+    scale = scale.reshape(-1, *[1] * (w.ndim - 1))
+    return (w * scale).astype(w.dtype, copy=False), moved.astype(w.dtype, copy=False)
 
 
 def batch_norm_grad_reference(

@@ -27,7 +27,6 @@ from minigrad.kernels.simd import lanes
 from minigrad.kernels.team import mine, share
 from minigrad.kernels.winograd_plan import (
     Plan,
-    Tiling,
     input_tiling,
     straight_table,
     turned_table,
@@ -79,16 +78,16 @@ def winograd_weight_grad(
     if plan.sizes.deep:
         v, m = _points(plan, flat_x, False), _points(plan, flat_g, True)
         winograd_deep_sums.run(
-            plan.chunks, plan.work, v, m, flat_gw, plan.sizes, scratch=(plan.scratch, F32)
+            plan.chunks, plan.work, v, m, flat_gw, plan.record, scratch=(plan.scratch, F32)
         )
         return gw
     sums = empty((plan.sizes.parts, 36 * plan.sizes.u_point), x.dtype)
     winograd_sums.run(
-        plan.chunks, plan.work, flat_x, flat_g, sums, plan.read_table, plan.write_table, plan.sizes,
-        scratch=(plan.scratch, F32),
+        plan.chunks, plan.work, flat_x, flat_g, sums, plan.read_table, plan.write_table,
+        plan.record, scratch=(plan.scratch, F32),
     )  # fmt: skip
     filter_grads.run(
-        plan.sizes.filter_blocks, 2.0 * k * c * plan.sizes.parts, sums, flat_gw, plan.sizes,
+        plan.sizes.filter_blocks, 2.0 * k * c * plan.sizes.parts, sums, flat_gw, plan.record,
         scratch=(9 * lanes(F32), F32),
     )  # fmt: skip
     return gw
@@ -110,12 +109,12 @@ def _correlate(x: Array, w: Array, b: Array | None, padding: Pair, turned: bool)
     else:
         u = empty(36 * plan.sizes.u_point, x.dtype)
         filter_points.run(
-            plan.sizes.filter_blocks, 6.0 * k * c, flat_w, turned, filter_table, u, plan.sizes,
+            plan.sizes.filter_blocks, 6.0 * k * c, flat_w, turned, filter_table, u, plan.record,
             scratch=(plan.sizes.strip, F32),
         )  # fmt: skip
     winograd_products.run(
         plan.chunks, plan.work, flat_x, v, flat_w, turned, filter_table, u, bias, flat_y,
-        plan.blocks, plan.read_table, plan.write_table, plan.sizes, scratch=(plan.scratch, F32),
+        plan.blocks, plan.read_table, plan.write_table, plan.record, scratch=(plan.scratch, F32),
     )  # fmt: skip
     return y
 
@@ -127,14 +126,15 @@ def _points(plan: Plan, x: Array, cotangent: bool) -> Array:
     table = plan.write_table if cotangent else plan.read_table
     blocks = p.filter_blocks if cotangent else p.channel_blocks
     all_points.run(
-        blocks, 0.1 * len(v), x, cotangent, table, v, p, scratch=(p.strip, F32)
+        blocks, 0.1 * len(v), x, cotangent, table, v, plan.record, scratch=(p.strip, F32)
     )
     return v
 
 
 @kernel
-def filter_points(team, chunks, w, turned, filter_table, u, p: Tiling, strip):
+def filter_points(team, chunks, w, turned, filter_table, u, sizes, strip):
     """U [point][block of filters][channel][L]; a chunk is a block."""
+    p = sizes[0]
     strip = mine(team, strip)
     for block in share(team, chunks):
         filter_block_points(w, p, turned, filter_table, block, 0, p.channel_blocks * p.width, u,
@@ -142,8 +142,9 @@ def filter_points(team, chunks, w, turned, filter_table, u, p: Tiling, strip):
 
 
 @kernel
-def all_points(team, chunks, x, cotangent, table, v, p: Tiling, strip):
+def all_points(team, chunks, x, cotangent, table, v, sizes, strip):
     """V of all tiles; a chunk is a block of channels, or of filters."""
+    p = sizes[0]
     strip = mine(team, strip)
     cap = p.tile_rows * p.tw
     if cotangent:
@@ -161,9 +162,10 @@ def all_points(team, chunks, x, cotangent, table, v, p: Tiling, strip):
 @kernel
 def winograd_products(
     team, chunks, x, deep_v, w, turned, filter_table, made_u, bias, y, blocks, read_table,
-    write_table, p: Tiling, work,
+    write_table, sizes, work,
 ):  # fmt: skip
     """A correlation; a chunk is some rows of tiles, or with p.deep a group of filters."""
+    p = sizes[0]
     work = mine(team, work)
     width, cap = p.width, p.block * p.tw
     m = work[: 36 * p.m_point]
@@ -208,8 +210,9 @@ def winograd_products(
 
 
 @kernel
-def winograd_sums(team, chunks, x, g, sums, read_table, write_table, p: Tiling, work):
+def winograd_sums(team, chunks, x, g, sums, read_table, write_table, sizes, work):
     """Partial sums of a filter gradient, each over some rows of tiles: a chunk."""
+    p = sizes[0]
     work = mine(team, work)
     width, cap = p.width, p.block * p.tw
     v = work[: 36 * p.v_point]
@@ -240,8 +243,9 @@ def winograd_sums(team, chunks, x, g, sums, read_table, write_table, p: Tiling, 
 
 
 @kernel
-def filter_grads(team, chunks, sums, gw, p: Tiling, taps):
+def filter_grads(team, chunks, sums, gw, sizes, taps):
     """gw = Gᵀ (the sum of `sums`) G, which overwrites sums[0]; a chunk is a block of filters."""
+    p = sizes[0]
     taps = mine(team, taps)
     for block in share(team, chunks):
         for point in range(36):
@@ -251,8 +255,9 @@ def filter_grads(team, chunks, sums, gw, p: Tiling, taps):
 
 
 @kernel
-def winograd_deep_sums(team, chunks, v, m, gw, p: Tiling, work):
+def winograd_deep_sums(team, chunks, v, m, gw, sizes, work):
     """The gradient from V and M of all tiles; a chunk is a group of filters."""
+    p = sizes[0]
     work = mine(team, work)
     width, tiles = p.width, p.tile_rows * p.tw
     taps, u = work[: 9 * width], work[9 * width :]

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from minigrad.kernels.jit import packed
 from minigrad.kernels.simd import lanes
 
 Pair = tuple[int, int]
@@ -59,6 +60,7 @@ class Plan:
     """How one layer is cut up."""
 
     sizes: Tiling
+    record: NDArray[np.void]  # the same, as kernels want it
     chunks: int
     work: float  # ns
     scratch: int  # elements
@@ -134,7 +136,7 @@ def _plan(n: int, c: int, hw: Pair, k: int, padding: Pair, sums: bool) -> Plan:
         parts,
     )  # fmt: skip
     return Plan(
-        sizes=sizes, chunks=chunks if oh and ow else 0,
+        sizes=sizes, record=packed(sizes), chunks=chunks if oh and ow else 0,
         work=0.02 * n * oh * ow * c * k * 9 / 3, scratch=scratch,
         blocks=np.arange(cb) * (block * tw * width),
         read_table=_places(strip_rows, w, pitch, width) + padding[1] * width,

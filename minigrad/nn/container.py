@@ -172,16 +172,19 @@ def _folds(conv: Conv2d, module: Any, input: Any) -> bool:
 
     It scales its weight for that each time, which may be larger than the images.
     """
-    if not _is_plain(module, BatchNorm2d) or module.training or module.running_mean is None:
+    if not _is_plain(module, BatchNorm2d) or module.training or not isinstance(input, Tensor):
         return False
+    mean, scale, shift = module.running_mean, module.weight, module.bias
+    if mean is None or module.num_features != conv.out_channels:
+        return False
+    x, w = input._data, conv.weight._data
+    dtype = x.dtype
     return (
-        isinstance(input, Tensor)
-        and input.ndim == 4
-        and all([t is None or t.dtype == input.dtype for t in (module.weight, module.bias)])
-        and input.dtype == conv.weight.dtype
-        and module.num_features == conv.out_channels
-        and module.running_mean.dtype == conv.weight.dtype
-        and conv.weight.numel() <= max(FOLDED, input.numel())
+        x.ndim == 4
+        and w.dtype == mean._data.dtype == dtype
+        and (scale is None or scale._data.dtype == dtype)
+        and (shift is None or shift._data.dtype == dtype)
+        and w.size <= max(FOLDED, x.size)
     )
 
 

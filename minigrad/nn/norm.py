@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ..kernels.norm import batch_norm_fold
 from ..ops.norm import batch_norm_relu
 from ..tensor import Tensor, wrap
 from . import functional as F
@@ -139,16 +140,12 @@ class BatchNorm2d(_BatchNorm):
         By the running statistics, and without a graph: w·s and (b − mean)·s + shift, with
         s = weight / √(var + eps).
         """
+        b, scale, shift = (
+            None if t is None else t._data for t in (bias, self.weight, self.bias)
+        )
         mean, var = self.running_mean._data, self.running_var._data
-        scale = 1 / np.sqrt(var + self.eps)
-        if self.weight is not None:
-            scale = scale * self.weight._data
-        shift = -mean * scale if bias is None else (bias._data - mean) * scale
-        if self.bias is not None:
-            shift = shift + self.bias._data
-        dtype = weight._data.dtype
-        w = weight._data * scale.astype(dtype, copy=False).reshape(-1, 1, 1, 1)
-        return wrap(w), wrap(shift.astype(dtype, copy=False))
+        w, b = batch_norm_fold(weight._data, b, mean, var, self.eps, scale, shift)
+        return wrap(w), wrap(b)
 
 
 class BatchNorm1d(_BatchNorm):

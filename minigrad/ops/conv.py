@@ -8,13 +8,14 @@ in PyTorch: the window is not flipped.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from ..errors import ShapeError
 from ..kernels import conv as kernels
 from ..op import Array, composite, op
 from ..tensor import Tensor
-from .arguments import batched, floating, ints, out_size, shown
+from .arguments import batched, floating, ints, out_size, shape_of, shown
 from .pad import pad
 
 __all__ = [
@@ -162,7 +163,7 @@ def conv2d(
     s = ints("conv2d", "stride", stride, 2, 1)
     d = ints("conv2d", "dilation", dilation, 2, 1)
     x, p = _padded("conv2d", x, weight, padding, s, d)
-    _check_window("conv2d", x, weight, p, d)
+    _check_window("conv2d", shape_of(x), shape_of(weight), p, d)
     y = _conv2d(x, weight, bias, s, p, d, groups)
     return y.squeeze(0) if alone else y
 
@@ -198,7 +199,7 @@ def conv1d(
     s = ints("conv1d", "stride", stride, 1, 1)
     d = ints("conv1d", "dilation", dilation, 1, 1)
     x, p = _padded("conv1d", x, weight, padding, s, d)
-    _check_window("conv1d", x, weight, p, d)
+    _check_window("conv1d", shape_of(x), shape_of(weight), p, d)
     x, w = x.unsqueeze(2), weight.unsqueeze(2)
     y = _conv2d(x, w, bias, (1, *s), (0, *p), (1, *d), groups).squeeze(2)
     return y.squeeze(0) if alone else y
@@ -294,29 +295,37 @@ def _check(
     """Dtypes, ranks and channels."""
     floating(op, input=x, weight=w, bias=b)
     (g,) = ints(op, "groups", groups, 1, 1)
-    if w.ndim != x.ndim:
+    bias = None if b is None else shape_of(b)
+    _check_shapes(op, shape_of(x), shape_of(w), bias, letters, g, transposed)
+
+
+@lru_cache(maxsize=1024)
+def _check_shapes(
+    op: str, x: Sizes, w: Sizes, b: Sizes | None, letters: str, g: int, transposed: bool
+) -> None:
+    """Ranks and channels. Shapes that are right stay so: a layer sees the same again and again."""
+    if len(w) != len(x):
         form = "C, F/groups" if transposed else "F, C/groups"
         form += ", KH, KW" if letters == "NCHW" else ", K"
-        raise ShapeError(f"{op}: weight must be ({form}); got {shown(input=x, weight=w)}.")
-    fed, filters = x.shape[1], w.shape[0]
-    takes, makes = (filters, w.shape[1] * g) if transposed else (w.shape[1] * g, filters)
+        raise ShapeError(f"{op}: weight must be ({form}); got input {x}, weight {w}.")
+    fed, filters = x[1], w[0]
+    takes, makes = (filters, w[1] * g) if transposed else (w[1] * g, filters)
     if filters % g:
         raise ShapeError(
-            f"{op}: groups must divide the {filters} filters; got groups {g}, weight "
-            f"{tuple(w.shape)}."
+            f"{op}: groups must divide the {filters} filters; got groups {g}, weight {w}."
         )
     if fed != takes:
         hint = f"Give the layer in_channels={fed}, or an input with {takes} channels."
-        if x.shape[-1] == takes:
+        if x[-1] == takes:
             order = "0, 3, 1, 2" if letters == "NCHW" else "0, 2, 1"
             hint = f"Channels come before space here: use input.permute({order})."
         source = "weight.shape[0]" if transposed else "weight.shape[1] · groups"
         raise ShapeError(
-            f"{op}: input must have {takes} channels ({source}); got {fed} channels: "
-            f"{shown(input=x, weight=w)}, groups {g}. {hint}"
+            f"{op}: input must have {takes} channels ({source}); got {fed} channels: input {x},"
+            f" weight {w}, groups {g}. {hint}"
         )
-    if b is not None and tuple(b.shape) != (makes,):
-        raise ShapeError(f"{op}: bias must be ({makes},); got {shown(weight=w, bias=b)}.")
+    if b is not None and b != (makes,):
+        raise ShapeError(f"{op}: bias must be ({makes},); got weight {w}, bias {b}.")
 
 
 def _padded(
@@ -341,12 +350,13 @@ def _padded(
     return x, tuple(t // 2 for t in total)
 
 
-def _check_window(op: str, x: Tensor, w: Tensor, padding: Sizes, dilation: Sizes) -> None:
+@lru_cache(maxsize=1024)
+def _check_window(op: str, x: Sizes, w: Sizes, padding: Sizes, dilation: Sizes) -> None:
     """Every dim must hold at least one window."""
-    hw, kernel = tuple(x.shape[2:]), tuple(w.shape[2:])
-    if 0 in (len(w), *kernel, *hw):
+    hw, kernel = x[2:], w[2:]
+    if 0 in (w[0], *kernel, *hw):
         raise ShapeError(
-            f"{op}: only the batch may be empty; got {shown(input=x, weight=w)}. Check the sizes."
+            f"{op}: only the batch may be empty; got input {x}, weight {w}. Check the sizes."
         )
     if any(out_size(h, k, 1, p, d) < 1 for h, k, p, d in zip(hw, kernel, padding, dilation)):
         raise ShapeError(

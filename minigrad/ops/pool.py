@@ -6,6 +6,7 @@ carry gradients of any order. An average is linear, and has an adjoint of its ow
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from ..errors import ShapeError
@@ -319,20 +320,28 @@ def _windows(
     unset = stride is None or (isinstance(stride, (tuple, list)) and not stride)
     s = k if unset else ints(op, "stride", stride, n, 1)
     p, d = ints(op, "padding", padding, n, 0), ints(op, "dilation", dilation, n, 1)
+    out = _out_sizes(op, shape_of(x), k, s, p, d, bool(ceil_mode))
+    if n == 1:
+        return x.unsqueeze(2), alone, (1, *k), (1, *s), (0, *p), (1, *d), (1, *out)
+    return x, alone, k, s, p, d, out
+
+
+@lru_cache(maxsize=1024)
+def _out_sizes(
+    op: str, shape: Sizes, k: Sizes, s: Sizes, p: Sizes, d: Sizes, ceil_mode: bool
+) -> Sizes:
+    """How many windows fit in each dim; a layer asks the same again and again."""
     if any(pi > ki // 2 for ki, pi in zip(k, p)):
         raise ShapeError(
             f"{op}: padding must be at most half of kernel_size; got padding {p}, kernel_size {k}. "
             "Use pad() for wider borders."
         )
-    hw = shape_of(x)[2:]
-    if 0 in shape_of(x)[1:]:
-        raise ShapeError(f"{op}: only the batch may be empty; got input {shape_of(x)}.")
-    out = tuple(out_size(*one, bool(ceil_mode)) for one in zip(hw, k, s, p, d))
+    if 0 in shape[1:]:
+        raise ShapeError(f"{op}: only the batch may be empty; got input {shape}.")
+    out = tuple(out_size(*one, ceil_mode) for one in zip(shape[2:], k, s, p, d))
     if any(o < 1 for o in out):
         raise ShapeError(
             f"{op}: the window must fit the padded image; got kernel_size {k}, dilation {d}, "
-            f"padding {p}, image {hw}. Use a smaller window, or pool less before."
+            f"padding {p}, image {shape[2:]}. Use a smaller window, or pool less before."
         )
-    if n == 1:
-        return x.unsqueeze(2), alone, (1, *k), (1, *s), (0, *p), (1, *d), (1, *out)
-    return x, alone, k, s, p, d, out
+    return out
