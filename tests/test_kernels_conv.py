@@ -218,6 +218,37 @@ def test_conv2d_has_the_same_bits_on_any_number_of_threads(algorithm, stride):
     assert bits[0] == bits[1] == bits[2]
 
 
+SERVED = [  # algorithm, images, filters, stride, groups
+    ("reference", (2, 3, 9, 11), (5, 3, 3, 3), 1, 1),
+    ("runs", (2, 3, 9, 11), (5, 3, 3, 3), 2, 1),
+    ("blocked", (2, 20, 9, 11), (35, 20, 3, 3), 1, 1),
+    ("blocked", (2, 2, 9, 5), (3, 2, 3, 3), 2, 1),
+    ("depthwise", (2, 3, 9, 40), (3, 1, 3, 3), 1, 3),
+    ("pointwise", (2, 3, 9, 11), (5, 3, 1, 1), 1, 1),
+    ("winograd", (2, 3, 9, 11), (5, 3, 3, 3), 1, 1),
+    ("winograd", (1, 40, 4, 6), (40, 40, 3, 3), 1, 1),
+]
+
+
+@needs_jit
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("algorithm,images,filters,stride,groups", SERVED)
+def test_relu_in_the_same_pass_gives_what_it_gives_after_it(
+    algorithm, images, filters, stride, groups, dtype
+):
+    if dtype is np.float64 and algorithm in ("blocked", "winograd"):
+        return  # these serve float32 alone
+    rng = np.random.default_rng(4)
+    x, w = rng.normal(size=images).astype(dtype), rng.normal(size=filters).astype(dtype)
+    b = rng.normal(size=len(w)).astype(dtype)
+    x[0, 0, 1, 2] = np.nan
+    padding = filters[2] // 2
+    how = ((stride, stride), (padding, padding), (1, 1), groups, algorithm)
+    after = np.maximum(conv.conv2d(x, w, b, *how), 0)
+    assert np.isnan(after).any() and (after == 0).any() and (after > 0).any()
+    np.testing.assert_array_equal(conv.conv2d(x, w, b, *how, relu=True), after)
+
+
 def test_conv2d_takes_any_strides_and_leaves_its_inputs_alone():
     rng = np.random.default_rng(3)
     x, w, b = rng.normal(size=(2, 3, 8, 7)), rng.normal(size=(4, 3, 3, 3)), rng.normal(size=4)

@@ -147,3 +147,24 @@ def test_batch_norm_is_folded_only_where_nothing_would_see_it(monkeypatch) -> No
         conv_net().eval()(mg.randn(8, 9, 11))  # one image without a batch, as with a graph
     with pytest.raises(ValueError, match="1: batch_norm"), mg.no_grad():
         nn.Sequential(nn.Conv2d(8, 12, 3), nn.BatchNorm2d(11)).eval()(x)
+
+
+def test_relu_is_done_by_the_convolution_before_it_where_no_graph_is_recorded(monkeypatch) -> None:
+    seen: list[bool] = []
+    keep = nn.Conv2d.forward
+
+    def forward(self: Any, x: Any, **options: Any) -> Any:
+        seen.append(options.get("relu", False))
+        return keep(self, x, **options)
+
+    monkeypatch.setattr(nn.Conv2d, "forward", forward)
+    model = nn.Sequential(nn.Conv2d(8, 12, 3), nn.ReLU(), nn.Conv2d(12, 4, 1), nn.Flatten())
+    x = mg.randn(2, 8, 9, 11)
+    recorded = model(x)
+    assert seen == [False, False] and recorded.requires_grad
+    with mg.no_grad():
+        np.testing.assert_allclose(model(x).numpy(), recorded.detach().numpy(), atol=1e-6)
+        assert seen[2:] == [True, False]
+        model[1].register_forward_hook(lambda m, args, y: None)
+        model(x)
+    assert seen[4:] == [False, False]

@@ -24,7 +24,7 @@ from minigrad.kernels.blocked_plan import (
     rows_folded,
     unfolded,
 )
-from minigrad.kernels.conv_plan import out_hw
+from minigrad.kernels.conv_plan import floor_of, out_hw
 from minigrad.kernels.jit import dense, fill, helper, kernel
 from minigrad.kernels.panels import (
     add_parts,
@@ -46,11 +46,12 @@ F32 = np.dtype(np.float32)
 
 
 def blocked(
-    x: Array, w: Array, b: Array | None, stride: Pair, padding: Pair, dilation: Pair, groups: int
-) -> Array:
+    x: Array, w: Array, b: Array | None, stride: Pair, padding: Pair, dilation: Pair, groups: int,
+    relu: bool = False,
+) -> Array:  # fmt: skip
     """`conv2d` on float32."""
     out = out_hw(x.shape[2:], w.shape[2:], stride, padding, dilation)
-    return _correlate(x, w, b, out, stride, padding, dilation, groups)
+    return _correlate(x, w, b, out, stride, padding, dilation, groups, relu)
 
 
 def blocked_input_grad(
@@ -62,11 +63,11 @@ def blocked_input_grad(
         back = np.flip(w, (2, 3)).reshape(groups, k // groups, c, *window).swapaxes(1, 2)
         border = tuple(d * (u - 1) - p for d, u, p in zip(dilation, window, padding, strict=True))
         back = back.reshape(groups * c, k // groups, *window)
-        return _correlate(g, back, None, input_hw, stride, border, dilation, groups)
+        return _correlate(g, back, None, input_hw, stride, border, dilation, groups, False)
     plan = input_grad_blocking(
         n, c * groups, input_hw, k, tuple(window), tuple(out), stride, padding, dilation, groups
     )
-    return _run(plan, g, w, None, turned=True)
+    return _run(plan, g, w, None, True, False)
 
 
 def blocked_weight_grad(
@@ -96,7 +97,7 @@ def blocked_weight_grad(
 
 def _correlate(
     x: Array, w: Array, b: Array | None, out: Pair, stride: Pair, padding: Pair, dilation: Pair,
-    groups: int,
+    groups: int, relu: bool,
 ) -> Array:  # fmt: skip
     (n, c, *hw), k = x.shape, len(w) // groups
     fold = rows_folded(k, out[0], w.shape[2], stride[0], dilation[0])
@@ -106,10 +107,12 @@ def _correlate(
     plan = forward_blocking(
         n, c, tuple(hw), len(w), w.shape[2:], out, stride, padding, dilation, groups, fold
     )
-    return _run(plan, x, w, b, turned=False)
+    return _run(plan, x, w, b, False, relu)
 
 
-def _run(plan: Plan, x: Array, w: Array, b: Array | None, turned: bool) -> Array:
+def _run(
+    plan: Plan, x: Array, w: Array, b: Array | None, turned: bool, relu: bool
+) -> Array:
     p = plan.sizes
     y = empty((x.shape[0], p.groups * p.k // p.fold, p.oh, p.ow), x.dtype)
     padded = p.channel_blocks * p.depth > p.c  # channels that there are not stay 0
@@ -123,8 +126,9 @@ def _run(plan: Plan, x: Array, w: Array, b: Array | None, turned: bool) -> Array
         plan.record,
     )
     blocked_products.run(
-        plan.chunks, plan.work, flat_x, u, bias, flat_y, plan.phases, plan.spans, plan.table,
-        plan.read_table, plan.write_table, plan.record, scratch=(plan.scratch, F32),
+        plan.chunks, plan.work, flat_x, u, bias, flat_y, floor_of(x.dtype, relu), plan.phases,
+        plan.spans, plan.table, plan.read_table, plan.write_table, plan.record,
+        scratch=(plan.scratch, F32),
     )  # fmt: skip
     return y
 
@@ -168,7 +172,7 @@ def _read_sources(x, image, row0, here, p, table, strip):
 
 @kernel
 def blocked_products(
-    team, chunks, x, u, bias, y, phases, spans, table, read_table, write_table, sizes, work
+    team, chunks, x, u, bias, y, floor, phases, spans, table, read_table, write_table, sizes, work
 ):
     """A correlation; a chunk is p.block grid rows of a group of an image, and some filters."""
     p = sizes[0]
@@ -206,7 +210,7 @@ def blocked_products(
                     write_strip(
                         m, j * m_block + i * p.out_pitch, write_table, run, y,
                         ((image * few + block) * p.oh + row) * p.ow, p.oh * p.ow, few, p.ow,
-                        min(width, p.k - block, (p.oh - row) * few),
+                        min(width, p.k - block, (p.oh - row) * few), floor,
                     )  # fmt: skip
 
 

@@ -46,6 +46,7 @@ def conv2d(
     dilation: Pair,
     groups: int,
     algorithm: str | None = None,
+    relu: bool = False,
 ) -> Array:
     """Cross-correlate images with filters.
 
@@ -56,6 +57,8 @@ def conv2d(
     x : (N, C, H, W)
     w : (F, C / groups, KH, KW)
     b : (F,) or None
+    relu : bool
+        Cut y off at 0, in the same pass.
 
     Returns
     -------
@@ -63,7 +66,7 @@ def conv2d(
     """
     how = (stride, padding, dilation, groups)
     name = algorithm or choose("conv2d", x.shape, w.shape, *how, x.dtype, use_jit(x, w, b))
-    return ALGORITHMS["conv2d"][name](x, w, b, *how)
+    return ALGORITHMS["conv2d"][name](x, w, b, *how, relu)
 
 
 def conv2d_input_grad(
@@ -242,8 +245,9 @@ def _saves(x_shape: tuple[int, ...], k: int, padding: Pair) -> bool:
 
 
 def conv2d_reference(
-    x: Array, w: Array, b: Array | None, stride: Pair, padding: Pair, dilation: Pair, groups: int
-) -> Array:
+    x: Array, w: Array, b: Array | None, stride: Pair, padding: Pair, dilation: Pair, groups: int,
+    relu: bool = False,
+) -> Array:  # fmt: skip
     """`conv2d`, as one matrix product per tap."""
     (n, c, *hw), (f, _, *k) = x.shape, w.shape
     oh, ow = out_hw(tuple(hw), tuple(k), stride, padding, dilation)
@@ -253,7 +257,8 @@ def conv2d_reference(
     for u, v, rows, cols in _taps(k, (oh, ow), stride, dilation):
         y += wg[..., u, v] @ xp[..., rows, cols].reshape(n, groups, c // groups, oh * ow)
     y = y.reshape(n, f, oh, ow)
-    return y if b is None else y + b.reshape(f, 1, 1)
+    y = y if b is None else y + b.reshape(f, 1, 1)
+    return np.maximum(y, 0) if relu else y
 
 
 def conv2d_input_grad_reference(

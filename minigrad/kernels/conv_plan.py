@@ -6,8 +6,10 @@ one plane per channel and stride phase; a tap of the window is a shift within th
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +21,8 @@ Pair = tuple[int, int]
 Ints = NDArray[np.int64]
 
 __all__ = [
-    "Plan", "forward_plan", "input_grad_plan", "out_hw", "source_phases", "taps_of_phases",
-    "weight_grad_plan",
+    "Plan", "floor_of", "forward_plan", "input_grad_plan", "out_hw", "source_phases",
+    "taps_of_phases", "weight_grad_plan",
 ]
 
 # Bytes of scratch per chunk, which should stay in L2. Measured with a 2 MB L2, float32: of products
@@ -60,6 +62,11 @@ def out_hw(hw: Pair, k: Pair, stride: Pair, padding: Pair, dilation: Pair) -> Pa
         for s, u, t, p, d in zip(hw, k, stride, padding, dilation, strict=True)
     )
     return oh, ow
+
+
+def floor_of(dtype: np.dtype, relu: bool) -> Any:
+    """The least that a result may be: 0 where a relu follows. NaN stays."""
+    return dtype.type(0 if relu else -math.inf)
 
 
 def _up(n: int, step: int) -> int:

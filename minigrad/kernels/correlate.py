@@ -14,7 +14,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from minigrad.kernels.conv_plan import Plan, forward_plan, input_grad_plan, weight_grad_plan
+from minigrad.kernels.conv_plan import (
+    Plan,
+    floor_of,
+    forward_plan,
+    input_grad_plan,
+    weight_grad_plan,
+)
 from minigrad.kernels.jit import dense, fill, helper, kernel
 from minigrad.kernels.team import mine, share
 from minigrad.kernels.tiles import dot_tiles, product_tiles
@@ -26,13 +32,14 @@ __all__ = ["correlate", "correlate_input_grad", "correlate_weight_grad"]
 
 
 def correlate(
-    x: Array, w: Array, b: Array | None, stride: Pair, padding: Pair, dilation: Pair, groups: int
-) -> Array:
+    x: Array, w: Array, b: Array | None, stride: Pair, padding: Pair, dilation: Pair, groups: int,
+    relu: bool = False,
+) -> Array:  # fmt: skip
     """`conv2d` on arrays of one dtype."""
     (n, c, *hw), (f, _, *k) = x.shape, w.shape
     plan = forward_plan(n, c, tuple(hw), f, tuple(k), stride, padding, dilation, groups, x.dtype)
     y = np.empty((n, f, *plan.out_hw), x.dtype)
-    return _run(plan, x, dense(w).reshape(-1), b, y)
+    return _run(plan, x, dense(w).reshape(-1), b, y, relu)
 
 
 def correlate_input_grad(
@@ -59,7 +66,7 @@ def correlate_input_grad(
         a = np.concatenate([wt[..., taps].reshape(-1) for taps in plan.taps_of_phase])
     else:
         return gx
-    return _run(plan, g, a, None, gx)
+    return _run(plan, g, a, None, gx, False)
 
 
 def correlate_weight_grad(
@@ -86,12 +93,14 @@ def correlate_weight_grad(
     return np.ascontiguousarray(total[:, : plan.k]).reshape(f, c // groups, *kernel_hw)
 
 
-def _run(plan: Plan, src: Array, a: Array, b: Array | None, out: Array) -> Array:
+def _run(
+    plan: Plan, src: Array, a: Array, b: Array | None, out: Array, relu: bool
+) -> Array:
     src3, out3 = _images(src), _images(out)
     bias = np.zeros(out.shape[1], out.dtype) if b is None else dense(b)
     conv_products.run(
-        plan.chunks, plan.work, src3, a, bias, out3, plan.taps, plan.source, plan.target,
-        plan.geometry, scratch=(plan.scratch, out.dtype),
+        plan.chunks, plan.work, src3, a, bias, out3, floor_of(out.dtype, relu), plan.taps,
+        plan.source, plan.target, plan.geometry, scratch=(plan.scratch, out.dtype),
     )  # fmt: skip
     return out
 
@@ -139,7 +148,7 @@ def _pack(
 
 
 @kernel
-def conv_products(team, chunks, src, a, bias, out, taps, source, target, geometry, work):
+def conv_products(team, chunks, src, a, bias, out, floor, taps, source, target, geometry, work):
     """A correlation; a chunk is one strip of one image, all channels."""
     (groups, channels, m, ssh, ssw, osh, osw, strip, rows, cols, strips,
      pitch, height, plane, run, tile, planes) = (
@@ -160,7 +169,7 @@ def conv_products(team, chunks, src, a, bias, out, taps, source, target, geometr
                 # Pixels outside, so that the sources of a tile stay in L1 for all filters.
                 for p in range(0, here * pitch, tile):
                     product_tiles(a, weights, k, bias, group * m, work, p, taps, target[phase, 2],
-                                  k, work, planes + p, run, m)  # fmt: skip
+                                  k, work, planes + p, run, m, floor)  # fmt: skip
                 for i in range(m):
                     image = out[(n * groups + group) * m + i]
                     for r in range(here):

@@ -18,7 +18,7 @@ import numpy as np
 from numpy import empty
 from numpy.typing import NDArray
 
-from minigrad.kernels.conv_plan import out_hw, taps_of_phases
+from minigrad.kernels.conv_plan import floor_of, out_hw, taps_of_phases
 from minigrad.kernels.depthwise_simd import GROUP, plane_dots, plane_sums
 from minigrad.kernels.jit import dense, fill, kernel, packed
 from minigrad.kernels.simd import lanes
@@ -35,13 +35,14 @@ CHUNKS = 16  # that a filter gradient is cut into, where it can be
 
 
 def depthwise(
-    x: Array, w: Array, b: Array | None, stride: Pair, padding: Pair, dilation: Pair, groups: int
-) -> Array:
+    x: Array, w: Array, b: Array | None, stride: Pair, padding: Pair, dilation: Pair, groups: int,
+    relu: bool = False,
+) -> Array:  # fmt: skip
     """`conv2d` on arrays of one dtype, with one channel and one filter per group."""
     hw, window = x.shape[2:], w.shape[2:]
     out = out_hw(hw, window, stride, padding, dilation)
     plan = _forward_plan(hw, out, window, stride, padding, dilation)
-    return _run(plan, x, w, b, out)
+    return _run(plan, x, w, b, out, relu)
 
 
 def depthwise_input_grad(
@@ -49,7 +50,7 @@ def depthwise_input_grad(
 ) -> Array:
     """`conv2d_input_grad` on arrays of one dtype, with one channel and one filter per group."""
     plan = _input_grad_plan(input_hw, g.shape[2:], w.shape[2:], stride, padding, dilation)
-    return _run(plan, g, w, None, input_hw)
+    return _run(plan, g, w, None, input_hw, False)
 
 
 def depthwise_weight_grad(
@@ -71,14 +72,16 @@ def depthwise_weight_grad(
     return total.reshape(c, 1, *kernel_hw)
 
 
-def _run(plan: Plan, x: Array, w: Array, b: Array | None, out: Pair) -> Array:
+def _run(
+    plan: Plan, x: Array, w: Array, b: Array | None, out: Pair, relu: bool
+) -> Array:
     (n, c), p = x.shape[:2], plan.sizes
     y = empty((n, c, *out), x.dtype)
     bias = np.zeros(c, x.dtype) if b is None else dense(b)
     depthwise_products.run(
         n * c, y.size * (0.1 + 0.6 * p.k / lanes(x.dtype)), dense(x).reshape(-1),
         dense(w).reshape(-1), bias, y.reshape(-1), plan.phases, plan.taps, plan.record,
-        np.zeros(p.w, x.dtype),
+        np.zeros(p.w, x.dtype), floor_of(x.dtype, relu),
     )  # fmt: skip
     return y
 
@@ -155,7 +158,7 @@ def _plan(hw: Pair, out: Pair, step: Pair, out_step: Pair, k: Pair, phases: Phas
 
 
 @kernel
-def depthwise_products(team, chunks, x, w, bias, y, phases, taps, sizes, zeros):
+def depthwise_products(team, chunks, x, w, bias, y, phases, taps, sizes, zeros, floor):
     """Results; a chunk is a plane."""
     p = sizes[0]
     for plane in share(team, chunks):
@@ -167,7 +170,7 @@ def depthwise_products(team, chunks, x, w, bias, y, phases, taps, sizes, zeros):
             plane_sums(x, plane * p.h * p.w, p.h, p.w, p.row_step, p.col_step, taps, phases[k, 2],
                        phases[k, 3], phases[k, 4], w, c * p.k, bias, c, y,
                        (plane * p.oh + row) * p.ow + col, p.out_row * p.ow, rows, cols, p.out_col,
-                       p.ow, zeros)  # fmt: skip
+                       p.ow, zeros, floor)  # fmt: skip
 
 
 @kernel

@@ -22,18 +22,19 @@ GROUP = 3  # taps whose dot products are taken at once
 @intrinsic
 def plane_sums(
     typingctx, x, x_at, h, w, row_step, col_step, taps, first, evens, odds, weights, weights_at,
-    bias, bias_at, y, y_at, pitch, rows, cols, out_step, width, zeros,
+    bias, bias_at, y, y_at, pitch, rows, cols, out_step, width, zeros, floor,
 ):  # fmt: skip
     """y[y_at + i·pitch + j·out_step] = bias[bias_at] + sum over taps t of
     weights[weights_at + k_t] · x[x_at + (i·row_step + e_t)·w + j·col_step + d_t].
 
-    For i < rows and j < cols. taps[t] = (e, d, k); what lies outside the plane (h, w) of x is 0.
-    The taps are `evens` from `first` on; with an out_step of 2, the `odds` that follow make
-    y[... + 1], and the rows of y are `width` long. `zeros` are w of them.
+    For i < rows and j < cols; `floor` where that is less. taps[t] = (e, d, k); what lies outside
+    the plane (h, w) of x is 0. The taps are `evens` from `first` on; with an out_step of 2, the
+    `odds` that follow make y[... + 1], and the rows of y are `width` long. `zeros` are w of them.
     """
     return intrinsic_of(
         _plane_sums, x, x_at, h, w, row_step, col_step, taps, first, evens, odds, weights,
         weights_at, bias, bias_at, y, y_at, pitch, rows, cols, out_step, width, zeros,
+        floor,
     )  # fmt: skip
 
 
@@ -85,6 +86,7 @@ def _plane_sums(
     b: Any, x: Any, x_at: Any, h: Any, w: Any, row_step: Any, col_step: Any, taps: Any, first: Any,
     evens: Any, odds: Any, weights: Any, weights_at: Any, bias: Any, bias_at: Any, y: Any,
     y_at: Any, pitch: Any, rows: Any, cols: Any, out_step: Any, width: Any, zeros: Any,
+    floor: Any,
 ) -> None:  # fmt: skip
     index = rows.type
     source = _Sources(b, at(b, x, x_at), h, w, row_step, col_step, taps, zeros)
@@ -107,6 +109,7 @@ def _plane_sums(
             found = [sums(first, evens, i, many, j)]
             if pairs:
                 found.append(sums(b.add(first, evens), odds, i, many, j))
+            found = [[v.at_least(s, floor) for s in half] for half in found]
             for r in range(many):
                 line = at(b, y, b.mul(b.add(i, index(r)), pitch), b.mul(j, out_step))
                 if pairs:

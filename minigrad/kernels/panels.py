@@ -181,13 +181,13 @@ def read_strip(typingctx, src, plane, stride, few, jump, count, run, table, stri
 
 
 @intrinsic
-def write_strip(typingctx, strip, place, table, run, dst, plane, stride, few, jump, count):
+def write_strip(typingctx, strip, place, table, run, dst, plane, stride, few, jump, count, floor):
     """dst[plane + l % few · stride + l // few · jump + q] = strip[place + table[q] + l].
 
-    For q < run and l < count.
+    For q < run and l < count; `floor` where that is less.
     """
     return intrinsic_of(
-        _write_strip, strip, place, table, run, dst, plane, stride, few, jump, count
+        _write_strip, strip, place, table, run, dst, plane, stride, few, jump, count, floor
     )
 
 
@@ -276,7 +276,7 @@ def _read_strip(
 
 def _write_strip(
     b: Any, strip: Any, place: Any, table: Any, run: Any, dst: Any, plane: Any, stride: Any,
-    few: Any, jump: Any, count: Any,
+    few: Any, jump: Any, count: Any, floor: Any,
 ) -> None:  # fmt: skip
     from numba.core import cgutils
 
@@ -290,11 +290,14 @@ def _write_strip(
         columns = [lanes.load(at(b, strip, b.load(at(b, from_, j)))) for j in range(lanes.width)]
         for i, (row, line) in enumerate(zip(lanes.transpose(columns), places, strict=True)):
             inside = b.icmp_signed(">", count, count.type(i))
-            lanes.store(row, b.select(inside, at(b, start, line), nowhere))
+            to = b.select(inside, at(b, start, line), nowhere)
+            lanes.store(lanes.at_least(row, floor), to)
 
     def one(q: Any) -> None:
         here, start = at(b, strip, b.load(at(b, table, q))), at(b, dst, q)
-        lines.each(count, lambda lane, line: b.store(b.load(at(b, here, lane)), at(b, start, line)))
+        lanes.store(lanes.at_least(lanes.load(here), floor), nowhere)
+        row = b.bitcast(nowhere, dst.type)
+        lines.each(count, lambda lane, line: b.store(b.load(at(b, row, lane)), at(b, start, line)))
 
     _by_squares(b, run, lanes.width, square, one)
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy import empty
 from numpy.typing import NDArray
 
+from minigrad.kernels.conv_plan import floor_of
 from minigrad.kernels.jit import dense, kernel
 from minigrad.kernels.team import mine, share
 from minigrad.kernels.tiles import half_tiles, pixels, places, product_tiles
@@ -43,20 +44,21 @@ def is_pointwise(
 
 
 def pointwise(
-    x: Array, w: Array, b: Array | None, stride: Pair, padding: Pair, dilation: Pair, groups: int
-) -> Array:
+    x: Array, w: Array, b: Array | None, stride: Pair, padding: Pair, dilation: Pair, groups: int,
+    relu: bool = False,
+) -> Array:  # fmt: skip
     """`conv2d` with 1x1 filters, stride 1, no padding, one group."""
-    return _products(x, w.reshape(w.shape[:2]), b)
+    return _products(x, w.reshape(w.shape[:2]), b, relu)
 
 
 def pointwise_input_grad(
     g: Array, w: Array, input_hw: Pair, stride: Pair, padding: Pair, dilation: Pair, groups: int
 ) -> Array:
     """`conv2d_input_grad` of the same layers; g as large as theirs."""
-    return _products(g, np.ascontiguousarray(w.reshape(w.shape[:2]).T), None)
+    return _products(g, np.ascontiguousarray(w.reshape(w.shape[:2]).T), None, False)
 
 
-def _products(x: Array, w: Array, b: Array | None) -> Array:
+def _products(x: Array, w: Array, b: Array | None, relu: bool) -> Array:
     (n, c, h, wd), k = x.shape, len(w)
     y = empty((n, k, h, wd), x.dtype)
     bias = np.zeros(k, x.dtype) if b is None else dense(b)
@@ -66,15 +68,15 @@ def _products(x: Array, w: Array, b: Array | None) -> Array:
     span = max(1, min(SPAN_BYTES // max(c * tile * x.itemsize, 1), -(-tiles // splits)))
     pointwise_products.run(
         n * splits, 0.02 * x.size * k, dense(x).reshape(-1), dense(w).reshape(-1), bias,
-        y.reshape(-1), places(c, (span + 1) * tile), c, k, h * wd, splits, span, tile,
-        scratch=(c * (span + 1) * tile, x.dtype),
+        y.reshape(-1), floor_of(x.dtype, relu), places(c, (span + 1) * tile), c, k, h * wd, splits,
+        span, tile, scratch=(c * (span + 1) * tile, x.dtype),
     )  # fmt: skip
     return y
 
 
 @kernel
 def pointwise_products(
-    team, chunks, x, w, bias, y, places, c, k, hw, splits, span, tile, work
+    team, chunks, x, w, bias, y, floor, places, c, k, hw, splits, span, tile, work
 ):
     """A correlation; a chunk is one of `splits` parts of an image, taken `span` tiles at a time."""
     work = mine(team, work)
@@ -95,7 +97,9 @@ def pointwise_products(
                 rest = here % tile
                 for q in range(here // tile + (rest > half)):
                     p = min(q * tile, here - tile)  # the last one may overlap
-                    product_tiles(w, i * c, c, bias, i, work, p, places, 0, c, y, to + p, hw, rows)
+                    product_tiles(w, i * c, c, bias, i, work, p, places, 0, c, y, to + p, hw, rows,
+                                  floor)  # fmt: skip
                 if 0 < rest <= half:
                     p = here - half
-                    half_tiles(w, i * c, c, bias, i, work, p, places, 0, c, y, to + p, hw, rows)
+                    half_tiles(w, i * c, c, bias, i, work, p, places, 0, c, y, to + p, hw, rows,
+                               floor)  # fmt: skip

@@ -42,7 +42,7 @@ def lanes(dtype: np.dtype) -> int:
 
 
 def intrinsic_of(emit: Any, *types_: Any) -> Any:
-    """A Numba intrinsic's result: emit(builder, *values), arrays as pointers, numbers as intp."""
+    """A Numba intrinsic's result: emit(builder, *values), arrays as pointers, ints as intp."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         from numba.core import cgutils
@@ -50,7 +50,7 @@ def intrinsic_of(emit: Any, *types_: Any) -> Any:
         values = [
             cgutils.create_struct_proxy(t)(context, builder, value=v).data
             if isinstance(t, types.Array)
-            else context.cast(builder, v, t, types.intp)
+            else v if isinstance(t, types.Float) else context.cast(builder, v, t, types.intp)
             for t, v in zip(signature.args, args, strict=True)
         ]
         emit(builder, *values)
@@ -123,6 +123,11 @@ class Lanes:
         """The vector at a pointer to an element."""
         b = self.builder
         return b.load(b.bitcast(pointer, self.type.as_pointer()), align=self.size)
+
+    def at_least(self, value: Any, floor: Any) -> Any:
+        """The larger of a vector and a number; NaN stays."""
+        low = self.spread(floor)
+        return self.builder.select(self.builder.fcmp_ordered(">", low, value), low, value)
 
     def store(self, value: Any, pointer: Any) -> None:
         """Write a vector at a pointer to an element."""

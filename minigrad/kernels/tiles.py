@@ -47,26 +47,29 @@ def places(count: int, pitch: int) -> NDArray[np.int64]:
 
 @intrinsic
 def product_tiles(
-    typingctx, a, a_at, a_row, bias, bias_at, x, x_at, taps, tap_at, n, y, y_at, y_row, rows
+    typingctx, a, a_at, a_row, bias, bias_at, x, x_at, taps, tap_at, n, y, y_at, y_row, rows, floor
 ):
     """y[y_at + i·y_row + p]
     = bias[bias_at + i] + sum_{t<n} a[a_at + i·a_row + t] · x[x_at + taps[tap_at+t] + p].
 
-    For i < rows and one tile of neighbouring pixels p. All arrays are flat.
+    For i < rows and one tile of neighbouring pixels p; `floor` where that is less. All arrays are
+    flat.
     """
     return intrinsic_of(
-        _emit_product, a, a_at, a_row, bias, bias_at, x, x_at, taps, tap_at, n, y, y_at, y_row, rows
-    )
+        _emit_product, a, a_at, a_row, bias, bias_at, x, x_at, taps, tap_at, n, y, y_at, y_row,
+        rows, floor,
+    )  # fmt: skip
 
 
 @intrinsic
 def half_tiles(
-    typingctx, a, a_at, a_row, bias, bias_at, x, x_at, taps, tap_at, n, y, y_at, y_row, rows
+    typingctx, a, a_at, a_row, bias, bias_at, x, x_at, taps, tap_at, n, y, y_at, y_row, rows, floor
 ):
     """`product_tiles` for half as many pixels."""
     return intrinsic_of(
-        _emit_half, a, a_at, a_row, bias, bias_at, x, x_at, taps, tap_at, n, y, y_at, y_row, rows
-    )
+        _emit_half, a, a_at, a_row, bias, bias_at, x, x_at, taps, tap_at, n, y, y_at, y_row, rows,
+        floor,
+    )  # fmt: skip
 
 
 @intrinsic
@@ -90,7 +93,8 @@ def _emit_half(b: Any, *arguments: Any) -> None:
 
 def _emit_product(
     b: Any, a: Any, a_at: Any, a_row: Any, bias: Any, bias_at: Any, x: Any, x_at: Any, taps: Any,
-    tap_at: Any, n: Any, y: Any, y_at: Any, y_row: Any, rows: Any, vectors: int = VECTORS,
+    tap_at: Any, n: Any, y: Any, y_at: Any, y_row: Any, rows: Any, floor: Any,
+    vectors: int = VECTORS,
 ) -> None:  # fmt: skip
     v = Lanes(b, x)
     index = n.type
@@ -116,7 +120,7 @@ def _emit_product(
         for i, row in enumerate(rows):
             line = at(b, y, b.mul(y_row, row))
             for k in range(vectors):
-                v.store(sums[i * vectors + k], at(b, line, steps[k]))
+                v.store(v.at_least(sums[i * vectors + k], floor), at(b, line, steps[k]))
 
     in_sizes(b, rows, tile_rows()[0], tile)
 

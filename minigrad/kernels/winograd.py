@@ -21,6 +21,7 @@ import numpy as np
 from numpy import empty
 from numpy.typing import NDArray
 
+from minigrad.kernels.conv_plan import floor_of
 from minigrad.kernels.jit import dense, kernel
 from minigrad.kernels.panels import add_parts, panel_row, panel_sums
 from minigrad.kernels.simd import lanes
@@ -51,17 +52,18 @@ NOTHING = np.empty(0, F32)
 
 
 def winograd(
-    x: Array, w: Array, b: Array | None, stride: Pair, padding: Pair, dilation: Pair, groups: int
-) -> Array:
+    x: Array, w: Array, b: Array | None, stride: Pair, padding: Pair, dilation: Pair, groups: int,
+    relu: bool = False,
+) -> Array:  # fmt: skip
     """`conv2d` of float32 images with 3x3 filters, stride 1, dilation 1, one group."""
-    return _correlate(x, w, b, padding, turned=False)
+    return _correlate(x, w, b, padding, False, relu)
 
 
 def winograd_input_grad(
     g: Array, w: Array, input_hw: Pair, stride: Pair, padding: Pair, dilation: Pair, groups: int
 ) -> Array:
     """`conv2d_input_grad` of the same layers, padding at most 2; g as large as theirs."""
-    return _correlate(g, w, None, (2 - padding[0], 2 - padding[1]), turned=True)
+    return _correlate(g, w, None, (2 - padding[0], 2 - padding[1]), True, False)
 
 
 def winograd_weight_grad(
@@ -93,7 +95,9 @@ def winograd_weight_grad(
     return gw
 
 
-def _correlate(x: Array, w: Array, b: Array | None, padding: Pair, turned: bool) -> Array:
+def _correlate(
+    x: Array, w: Array, b: Array | None, padding: Pair, turned: bool, relu: bool
+) -> Array:
     n, c, h, wd = x.shape
     k = w.shape[1] if turned else w.shape[0]
     plan = input_tiling(n, c, (h, wd), k, padding)
@@ -114,7 +118,8 @@ def _correlate(x: Array, w: Array, b: Array | None, padding: Pair, turned: bool)
         )  # fmt: skip
     winograd_products.run(
         plan.chunks, plan.work, flat_x, v, flat_w, turned, filter_table, u, bias, flat_y,
-        plan.blocks, plan.read_table, plan.write_table, plan.record, scratch=(plan.scratch, F32),
+        floor_of(x.dtype, relu), plan.blocks, plan.read_table, plan.write_table, plan.record,
+        scratch=(plan.scratch, F32),
     )  # fmt: skip
     return y
 
@@ -161,8 +166,8 @@ def all_points(team, chunks, x, cotangent, table, v, sizes, strip):
 
 @kernel
 def winograd_products(
-    team, chunks, x, deep_v, w, turned, filter_table, made_u, bias, y, blocks, read_table,
-    write_table, sizes, work,
+    team, chunks, x, deep_v, w, turned, filter_table, made_u, bias, y, floor, blocks,
+    read_table, write_table, sizes, work,
 ):  # fmt: skip
     """A correlation; a chunk is some rows of tiles, or with p.deep a group of filters."""
     p = sizes[0]
@@ -206,7 +211,7 @@ def winograd_products(
                         )  # fmt: skip
             for k in range(here):
                 output_tiles(m, k * cap * width, bias, group + k, first, last, p, write_table,
-                             strip, y)  # fmt: skip
+                             strip, y, floor)  # fmt: skip
 
 
 @kernel

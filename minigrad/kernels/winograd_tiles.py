@@ -88,7 +88,7 @@ def input_tiles(x, block, first, last, p, table, v, v_at, strip):
 
 
 @helper
-def output_tiles(m, m_at, bias, block, first, last, p, table, strip, y):
+def output_tiles(m, m_at, bias, block, first, last, p, table, strip, y, floor):
     """The outputs of tile rows first..last, one block of filters, from their products."""
     width = p.width
     row, t = first, 0
@@ -104,7 +104,7 @@ def output_tiles(m, m_at, bias, block, first, last, p, table, strip, y):
         plane = (n * p.k + block * width) * p.oh * p.ow + 4 * i0 * p.ow
         run = (min(4 * i1, p.oh) - 4 * i0) * p.ow
         many = min(width, p.k - block * width)
-        write_strip(strip, 0, table, run, y, plane, p.oh * p.ow, many, 0, many)
+        write_strip(strip, 0, table, run, y, plane, p.oh * p.ow, many, 0, many, floor)
         row += i1 - i0
 
 

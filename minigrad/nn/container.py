@@ -122,27 +122,27 @@ class Sequential(_Numbered):
     def forward(self, input: Any) -> Any:
         """Run `input` through all modules.
 
-        A batch norm and a relu after it take one pass, and where no graph is recorded a convolution
-        and the batch norm after it, by its running statistics.
+        A batch norm and a relu after it take one pass, and where no graph is recorded a
+        convolution, the batch norm after it (by its running statistics), and a relu.
         """
-        before: Any = None  # one of these, which waits to see what follows
+        before: Any = None  # one of these, which waits to see what follows,
+        options: dict[str, Any] = {}  # and what it does of that
         kinds = NORMS if mode.recording else (Conv2d, *NORMS)
         for module in self._modules.values():
             if before is not None:
-                if type(before) is Conv2d:
-                    if _folds(before, module, input):
-                        input, before = before(input, norm=module), None
-                        continue
-                elif _is_plain(module, ReLU):
-                    input, before = before(input, relu=True), None
+                if _is_plain(module, ReLU):
+                    input, before, options = before(input, **options, relu=True), None, {}
                     continue
-                input, before = before(input), None
+                if type(before) is Conv2d and not options and _folds(before, module, input):
+                    options["norm"] = module
+                    continue
+                input, before, options = before(input, **options), None, {}
             kind: Any = type(module)
             if kind in kinds and _is_plain(module, kind):
                 before = module
             else:
                 input = module(input)  # type: ignore[misc]
-        return input if before is None else before(input)
+        return input if before is None else before(input, **options)
 
     def __add__(self, other: Sequential) -> Sequential:
         if not isinstance(other, Sequential):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from ..ops.conv import conv2d_relu
 from ..tensor import Tensor
 from . import functional as F
 from . import init
@@ -135,17 +136,21 @@ class Conv2d(_Conv):
             padding_mode, device, dtype,
         )
 
-    def forward(self, input: Tensor, *, norm: BatchNorm2d | None = None) -> Tensor:
+    def forward(
+        self, input: Tensor, *, norm: BatchNorm2d | None = None, relu: bool = False
+    ) -> Tensor:
         """(N, C, H, W) or (C, H, W) -> (N, F, OH, OW) or (F, OH, OW).
 
-        With `norm`, what that layer makes of the result by its running statistics, in one pass.
+        With `norm`, what that layer makes of the result by its running statistics, in one pass;
+        `relu` cuts that off at 0.
         """
         x, padding = self._padded(input)
         weight: Tensor = self.weight
         bias: Tensor | None = self.bias
         if norm is not None:
             weight, bias = norm.folded(weight, bias)
-        return F.conv2d(x, weight, bias, self.stride, padding, self.dilation, self.groups)
+        call = conv2d_relu if relu else F.conv2d
+        return call(x, weight, bias, self.stride, padding, self.dilation, self.groups)
 
 
 class Conv1d(_Conv):

@@ -8,15 +8,15 @@ in PyTorch: the window is not flipped.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
-from ..errors import ShapeError
+from ..engine import mode
 from ..kernels import conv as kernels
 from ..op import Array, composite, op
 from ..tensor import Tensor
-from .arguments import batched, floating, ints, out_size, shape_of, shown
-from .pad import pad
+from .arguments import batched, ints, shape_of
+from .conv_arguments import check_layer, check_window, padded, transposed_sizes
+from .piecewise import relu
 
 __all__ = [
     "conv1d",
@@ -28,7 +28,6 @@ __all__ = [
 ]
 
 Pair = tuple[int, int]
-Sizes = tuple[int, ...]
 
 
 @op(name="convolution")
@@ -40,9 +39,10 @@ def _conv2d(
     padding: Pair = (0, 0),
     dilation: Pair = (1, 1),
     groups: int = 1,
+    relu: bool = False,
 ) -> Array:
-    """`conv2d` of a batch, with settings as pairs of ints."""
-    return kernels.conv2d(input, weight, bias, stride, padding, dilation, groups)
+    """`conv2d` of a batch, with settings as pairs of ints; `relu` only where none records."""
+    return kernels.conv2d(input, weight, bias, stride, padding, dilation, groups, relu=relu)
 
 
 @op
@@ -158,13 +158,31 @@ def conv2d(
     TypeError
         Not floating, or of different dtypes.
     """
+    return _checked_conv2d(input, weight, bias, stride, padding, dilation, groups, False)
+
+
+def conv2d_relu(
+    input: Tensor, weight: Tensor, bias: Tensor | None, stride: Any, padding: Any, dilation: Any,
+    groups: int,
+) -> Tensor:  # fmt: skip
+    """relu(conv2d(...)) of the same arguments; in one pass over memory where none records."""
+    how = stride, padding, dilation, groups
+    if mode.recording:
+        return relu(_checked_conv2d(input, weight, bias, *how, False))
+    return _checked_conv2d(input, weight, bias, *how, True)
+
+
+def _checked_conv2d(
+    input: Tensor, weight: Tensor, bias: Tensor | None, stride: Any, padding: Any, dilation: Any,
+    groups: int, relu: bool,
+) -> Tensor:  # fmt: skip
     x, alone = batched("conv2d", input, "NCHW")
-    _check("conv2d", x, weight, bias, "NCHW", groups)
+    check_layer("conv2d", x, weight, bias, "NCHW", groups)
     s = ints("conv2d", "stride", stride, 2, 1)
     d = ints("conv2d", "dilation", dilation, 2, 1)
-    x, p = _padded("conv2d", x, weight, padding, s, d)
-    _check_window("conv2d", shape_of(x), shape_of(weight), p, d)
-    y = _conv2d(x, weight, bias, s, p, d, groups)
+    x, p = padded("conv2d", x, weight, padding, s, d)
+    check_window("conv2d", shape_of(x), shape_of(weight), p, d)
+    y = _conv2d(x, weight, bias, s, p, d, groups, relu)
     return y.squeeze(0) if alone else y
 
 
@@ -195,11 +213,11 @@ def conv1d(
     (N, F, OL) or (F, OL) float
     """
     x, alone = batched("conv1d", input, "NCL")
-    _check("conv1d", x, weight, bias, "NCL", groups)
+    check_layer("conv1d", x, weight, bias, "NCL", groups)
     s = ints("conv1d", "stride", stride, 1, 1)
     d = ints("conv1d", "dilation", dilation, 1, 1)
-    x, p = _padded("conv1d", x, weight, padding, s, d)
-    _check_window("conv1d", shape_of(x), shape_of(weight), p, d)
+    x, p = padded("conv1d", x, weight, padding, s, d)
+    check_window("conv1d", shape_of(x), shape_of(weight), p, d)
     x, w = x.unsqueeze(2), weight.unsqueeze(2)
     y = _conv2d(x, w, bias, (1, *s), (0, *p), (1, *d), groups).squeeze(2)
     return y.squeeze(0) if alone else y
@@ -235,8 +253,8 @@ def conv_transpose2d(
     (N, C, OH, OW) or (C, OH, OW) float, OH = (H−1)·SH − 2·PH + DH·(KH−1) + output_padding + 1
     """
     x, alone = batched("conv_transpose2d", input, "NCHW")
-    _check("conv_transpose2d", x, weight, bias, "NCHW", groups, transposed=True)
-    settings = _transposed(
+    check_layer("conv_transpose2d", x, weight, bias, "NCHW", groups, transposed=True)
+    settings = transposed_sizes(
         "conv_transpose2d", x, weight, 2, stride, padding, output_padding, dilation
     )
     y = conv2d_input_grad(x, weight, *settings, groups)
@@ -271,8 +289,8 @@ def conv_transpose1d(
     (N, C, OL) or (C, OL) float
     """
     x, alone = batched("conv_transpose1d", input, "NCL")
-    _check("conv_transpose1d", x, weight, bias, "NCL", groups, transposed=True)
-    (ol,), (s,), (p,), (d,) = _transposed(
+    check_layer("conv_transpose1d", x, weight, bias, "NCL", groups, transposed=True)
+    (ol,), (s,), (p,), (d,) = transposed_sizes(
         "conv_transpose1d", x, weight, 1, stride, padding, output_padding, dilation
     )
     y = conv2d_input_grad(
@@ -281,117 +299,3 @@ def conv_transpose1d(
     if bias is not None:
         y = y + bias.reshape(-1, 1)
     return y.squeeze(0) if alone else y
-
-
-def _check(
-    op: str,
-    x: Tensor,
-    w: Any,
-    b: Any,
-    letters: str,
-    groups: Any,
-    transposed: bool = False,
-) -> None:
-    """Dtypes, ranks and channels."""
-    floating(op, input=x, weight=w, bias=b)
-    (g,) = ints(op, "groups", groups, 1, 1)
-    bias = None if b is None else shape_of(b)
-    _check_shapes(op, shape_of(x), shape_of(w), bias, letters, g, transposed)
-
-
-@lru_cache(maxsize=1024)
-def _check_shapes(
-    op: str, x: Sizes, w: Sizes, b: Sizes | None, letters: str, g: int, transposed: bool
-) -> None:
-    """Ranks and channels. Shapes that are right stay so: a layer sees the same again and again."""
-    if len(w) != len(x):
-        form = "C, F/groups" if transposed else "F, C/groups"
-        form += ", KH, KW" if letters == "NCHW" else ", K"
-        raise ShapeError(f"{op}: weight must be ({form}); got input {x}, weight {w}.")
-    fed, filters = x[1], w[0]
-    takes, makes = (filters, w[1] * g) if transposed else (w[1] * g, filters)
-    if filters % g:
-        raise ShapeError(
-            f"{op}: groups must divide the {filters} filters; got groups {g}, weight {w}."
-        )
-    if fed != takes:
-        hint = f"Give the layer in_channels={fed}, or an input with {takes} channels."
-        if x[-1] == takes:
-            order = "0, 3, 1, 2" if letters == "NCHW" else "0, 2, 1"
-            hint = f"Channels come before space here: use input.permute({order})."
-        source = "weight.shape[0]" if transposed else "weight.shape[1] · groups"
-        raise ShapeError(
-            f"{op}: input must have {takes} channels ({source}); got {fed} channels: input {x},"
-            f" weight {w}, groups {g}. {hint}"
-        )
-    if b is not None and b != (makes,):
-        raise ShapeError(f"{op}: bias must be ({makes},); got weight {w}, bias {b}.")
-
-
-def _padded(
-    op: str, x: Tensor, w: Tensor, padding: Any, stride: Sizes, dilation: Sizes
-) -> tuple[Tensor, Sizes]:
-    """The padding as ints; where 'same' is lopsided, the input with what it lacks."""
-    n = len(stride)
-    if not isinstance(padding, str):
-        return x, ints(op, "padding", padding, n, 0)
-    if padding == "valid":
-        return x, (0,) * n
-    if padding != "same":
-        raise ShapeError(f"{op}: padding must be ints, 'valid' or 'same'; got padding {padding!r}.")
-    if any(s != 1 for s in stride):
-        raise ShapeError(
-            f"{op}: padding 'same' is not supported for strided convolutions; got stride {stride}. "
-            "Give the padding as ints."
-        )
-    total = [d * (k - 1) for d, k in zip(dilation, w.shape[2:])]
-    if any(t % 2 for t in total):
-        x = pad(x, [side for t in reversed(total) for side in (0, t % 2)])
-    return x, tuple(t // 2 for t in total)
-
-
-@lru_cache(maxsize=1024)
-def _check_window(op: str, x: Sizes, w: Sizes, padding: Sizes, dilation: Sizes) -> None:
-    """Every dim must hold at least one window."""
-    hw, kernel = x[2:], w[2:]
-    if 0 in (w[0], *kernel, *hw):
-        raise ShapeError(
-            f"{op}: only the batch may be empty; got input {x}, weight {w}. Check the sizes."
-        )
-    if any(out_size(h, k, 1, p, d) < 1 for h, k, p, d in zip(hw, kernel, padding, dilation)):
-        raise ShapeError(
-            f"{op}: the window must fit the padded image; got kernel size {kernel}, dilation "
-            f"{dilation}, padding {padding}, image {hw}. Pad more, or pool less before this layer."
-        )
-
-
-def _transposed(
-    op: str,
-    x: Tensor,
-    w: Tensor,
-    n: int,
-    stride: Any,
-    padding: Any,
-    output_padding: Any,
-    dilation: Any,
-) -> tuple[Sizes, Sizes, Sizes, Sizes]:
-    """Sizes of the result, stride, padding and dilation of a transposed convolution."""
-    s = ints(op, "stride", stride, n, 1)
-    p = ints(op, "padding", padding, n, 0)
-    d = ints(op, "dilation", dilation, n, 1)
-    extra = ints(op, "output_padding", output_padding, n, 0)
-    if any(e >= max(si, di) for e, si, di in zip(extra, s, d)):
-        raise ShapeError(
-            f"{op}: output_padding must be less than stride or dilation; got output_padding "
-            f"{extra}, stride {s}, dilation {d}."
-        )
-    out = tuple(
-        (h - 1) * si - 2 * pi + di * (k - 1) + e + 1
-        for h, k, si, pi, di, e in zip(x.shape[2:], w.shape[2:], s, p, d, extra)
-    )
-    if any(o < 1 for o in out) or 0 in (*x.shape[2:], *w.shape[1:]):
-        raise ShapeError(
-            f"{op}: the result must have at least one pixel; got size {out} from "
-            f"{shown(input=x, weight=w)}, stride {s}, padding {p}. Pad less."
-        )
-    return out, s, p, d
