@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["elementwise", "general", "run"]
 
 _new = Tensor.__new__
+MANY = 65536  # elements from which an op's own forward, which may use all threads, beats its plain
 
 def _array(op: Op, name: str, value: Any, optional: bool) -> Any:
     """What the user gave for an input, as a Tensor (or a weak scalar, or None)."""
@@ -249,6 +250,8 @@ def elementwise(op: Op) -> Callable[..., Any]:
             elif z.__class__ in SCALARS and a.dtype.kind == "f":
                 b, zr = z, False
             else:
+                return run(op, op.bind((x, z), {}))
+            if reverse and a.size >= MANY:
                 return run(op, op.bind((x, z), {}))
         elif reverse and x.__class__ in SCALARS and isinstance(z, Tensor):
             a, b, xr, zr, alike = x, z._data, False, z._rg, z._cell is None

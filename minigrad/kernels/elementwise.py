@@ -33,8 +33,8 @@ def add(a: Any, b: Any) -> Any:
 def apply(f: np.ufunc, a: Array, b: Any) -> Array:
     """f(a, b) for one of NUMBERS; b is an array or a Python number."""
     weak = b.__class__ in (int, float, bool)  # takes the dtype of `a`
-    other = np.array([b], a.dtype) if weak and a.dtype.kind == "f" else b
-    if a.size < BIG or not _alike(a, other, weak) or not use_jit(a, other):
+    other = np.asarray(b, a.dtype) if weak and a.dtype.kind == "f" else b
+    if a.size < BIG or not _alike(a, other) or not use_jit(a, other):
         return f(a, b)  # type: ignore[no-any-return]
     y = np.empty(a.shape, a.dtype)
     _combine.run(
@@ -52,10 +52,10 @@ def copy(a: Array, y: Array) -> None:
     _copy.run(-(-a.size // CHUNK), 0.15 * a.size, a.reshape(-1), y.reshape(-1))
 
 
-def _alike(a: Array, b: Any, weak: bool) -> bool:
+def _alike(a: Array, b: Any) -> bool:
     if not isinstance(b, np.ndarray) or not (a.flags.carray and b.flags.carray):
         return False
-    return weak or b.shape == a.shape
+    return b.ndim == 0 or b.shape == a.shape
 
 
 @kernel
