@@ -61,12 +61,14 @@ def depthwise_weight_grad(
     plan = _forward_plan(tuple(hw), out, kernel_hw, stride, padding, dilation)
     p, count = plan.sizes, -(-plan.sizes.k // GROUP) * GROUP
     taps = np.concatenate([plan.taps, plan.taps[:1].repeat(count - p.k, axis=0)])
-    parts = max(1, min(n, CHUNKS // max(c, 1)))
+    parts = max(1, min(n, CHUNKS))
+    splits = max(1, min(c, CHUNKS // parts))
     sums = empty((parts, c, p.k), x.dtype)
     depthwise_sums.run(
-        c * parts, 0.7 * g.size * p.k / lanes(x.dtype), dense(x).reshape(-1), dense(g).reshape(-1),
-        sums.reshape(-1), taps, plan.record, n, c, parts, lanes(x.dtype), np.zeros(p.w, x.dtype),
-        scratch=(count * lanes(x.dtype), x.dtype),
+        parts * splits, 0.7 * g.size * p.k / lanes(x.dtype), dense(x).reshape(-1),
+        dense(g).reshape(-1), sums.reshape(-1), taps, plan.record, n, c, parts, splits,
+        lanes(x.dtype), np.zeros(p.w, x.dtype),
+        scratch=(-(-c // splits) * count * lanes(x.dtype), x.dtype),
     )  # fmt: skip
     total = sums[0] if parts == 1 else sums.sum(axis=0)
     return total.reshape(c, 1, *kernel_hw)
@@ -175,20 +177,27 @@ def depthwise_products(team, chunks, x, w, bias, y, phases, taps, sizes, zeros, 
 
 @kernel
 def depthwise_sums(
-    team, chunks, x, g, sums, taps, sizes, n, channels, parts, width, zeros, work
+    team, chunks, x, g, sums, taps, sizes, n, channels, parts, splits, width, zeros, work
 ):
-    """sums[part, c, tap] over some images; a chunk is a part's sums of a channel."""
+    """sums[part, c, tap] over some images; a chunk is a part's sums of some channels.
+
+    Planes are met in the order in which they lie in memory, so that it comes ahead.
+    """
     p = sizes[0]
-    work = mine(team, work)
-    for to in share(team, chunks):
-        part, c = to // channels, to % channels
+    work, size = mine(team, work), len(taps) * width
+    for chunk in share(team, chunks):
+        part, split = chunk // splits, chunk % splits
+        first, last = split * channels // splits, (split + 1) * channels // splits
         fill(work, 0)
         for image in range(part * n // parts, (part + 1) * n // parts):
-            plane = image * channels + c
-            plane_dots(g, plane * p.oh * p.ow, p.oh, p.ow, x, plane * p.h * p.w, p.h, p.w,
-                       p.row_step, p.col_step, taps, len(taps), work, width, zeros)  # fmt: skip
-        for t in range(p.k):
-            total = sums.dtype.type(0)
-            for lane in range(width):
-                total += work[t * width + lane]
-            sums[to * p.k + t] = total
+            for c in range(first, last):
+                plane = image * channels + c
+                plane_dots(g, plane * p.oh * p.ow, p.oh, p.ow, x, plane * p.h * p.w, p.h, p.w,
+                           p.row_step, p.col_step, taps, len(taps), work, (c - first) * size,
+                           width, zeros)  # fmt: skip
+        for c in range(first, last):
+            for t in range(p.k):
+                total, at = sums.dtype.type(0), (c - first) * size + t * width
+                for lane in range(width):
+                    total += work[at + lane]
+                sums[(part * channels + c) * p.k + t] = total

@@ -16,7 +16,7 @@ from minigrad.kernels.simd import Lanes, at, intrinsic_of
 __all__ = ["GROUP", "plane_dots", "plane_sums"]
 
 ROWS = [8, 4, 1]  # of outputs that are summed at once, which look up their taps together
-GROUP = 3  # taps whose dot products are taken at once
+GROUP = 9  # taps whose dot products are taken at once
 
 
 @intrinsic
@@ -40,17 +40,17 @@ def plane_sums(
 
 @intrinsic
 def plane_dots(
-    typingctx, g, g_at, rows, cols, x, x_at, h, w, row_step, col_step, taps, count, y, length,
-    zeros,
+    typingctx, g, g_at, rows, cols, x, x_at, h, w, row_step, col_step, taps, count, y, y_at,
+    length, zeros,
 ):  # fmt: skip
-    """y[t·length + l] += sum_{i<rows, j<cols, j%L=l}
+    """y[y_at + t·length + l] += sum_{i<rows, j<cols, j%L=l}
     g[g_at + i·cols + j] · x[x_at + (i·row_step + e_t)·w + j·col_step + d_t].
 
     For the taps t < count, a multiple of GROUP, with L <= length lanes; see `plane_sums`.
     """
     return intrinsic_of(
         _plane_dots, g, g_at, rows, cols, x, x_at, h, w, row_step, col_step, taps, count, y,
-        length, zeros,
+        y_at, length, zeros,
     )  # fmt: skip
 
 
@@ -72,11 +72,16 @@ class _Sources:
         """A function from a row to a vector: its elements that tap columns j, j+1, ... meet."""
         b = self.b
         left = b.add(b.mul(j, self.col_step), d)
+        side_by_side = step != 2
+        there = v.below(left, self.w)
+        there = there if only is None else b.and_(there, only)
 
         def read(row: Any) -> Any:
             inside = b.icmp_unsigned("<", row, self.h)
             line = b.select(inside, at(b, self.x, b.mul(row, self.w)), self.zeros)
-            found = v.load_every(line, left, self.w, step or 1)
+            if side_by_side:
+                return v.load_where(there, at(b, line, left))
+            found = v.load_every(line, left, self.w, 2)
             return found if only is None else b.select(only, found, v.zero)
 
         return read
@@ -141,9 +146,10 @@ def _plane_sums(
 
 def _plane_dots(
     b: Any, g: Any, g_at: Any, rows: Any, cols: Any, x: Any, x_at: Any, h: Any, w: Any,
-    row_step: Any, col_step: Any, taps: Any, count: Any, y: Any, length: Any, zeros: Any,
+    row_step: Any, col_step: Any, taps: Any, count: Any, y: Any, y_at: Any, length: Any,
+    zeros: Any,
 ) -> None:  # fmt: skip
-    g = at(b, g, g_at)
+    g, y = at(b, g, g_at), at(b, y, y_at)
     source = _Sources(b, at(b, x, x_at), h, w, row_step, col_step, taps, zeros)
 
     def plane(v: Lanes, step: int | None) -> None:
