@@ -78,6 +78,15 @@ class OpNode(Node):
             self.check_kept(kept)
         back = []
         for i, rule, source, at in plan.steps:
+            if source == "joint":
+                if wanted is None or any([wanted[k] for k in i]):
+                    self.check_kept(kept)
+                    got = rule(g, *[self._bare(kind, n) for kind, n in at])
+                    back += [
+                        (self.inputs[k], self._fit_bare(one, k))
+                        for k, one in zip(i, got) if one is not None and self.inputs[k] is not None
+                    ]
+                continue
             if wanted is not None and not wanted[i]:
                 continue
             if source == "input":

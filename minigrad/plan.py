@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dis
 import inspect
 from collections.abc import Callable
+from functools import cached_property
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from .contract import Watch
@@ -18,10 +21,8 @@ __all__ = ["GradientRule", "Plan"]
 class GradientRule:
     """The gradient of one or more inputs, and where each of its arguments comes from."""
 
-    __slots__ = ("bare", "fetch", "fn", "inputs", "joint", "watch")
-
     def __init__(self, op: Op, inputs: tuple[str, ...], fn: Callable[..., Any]) -> None:
-        self.fn, self.bare, self.watch = fn, _on_arrays(fn), Watch()
+        self.fn, self.watch = fn, Watch()
         self.inputs = tuple(op.inputs.index(name) for name in inputs)
         self.joint = len(inputs) > 1
         self.fetch: list[tuple[str, int]] = []
@@ -47,18 +48,40 @@ class GradientRule:
                 refuse_rule(op, fn, name)
 
 
-def _on_arrays(rule: Callable[..., Any]) -> Callable[..., Any] | None:
-    """The rule as a function of arrays, if it is one as it stands; None if it needs Tensors.
+    @cached_property
+    def bare(self) -> Callable[..., Any] | None:
+        """The rule as a function of arrays, if it means the same for them; else None.
 
-    It is if it is an op (then it is that op's forward), or if it names nothing but its arguments:
-    with operators alone, `lambda g, other: g * other` means the same for arrays.
-    """
-    op = getattr(rule, "op", None)
-    if op is not None:
-        plain = op.positional == len(op.parameters) and not (op.several or op.byproducts)
-        return op.forward if plain and not op.custom else None
-    code = getattr(rule, "__code__", None)
-    return rule if code is not None and not code.co_names and not code.co_freevars else None
+        `lambda g, other: g * other` does, with operators alone. A rule that calls ops by name does
+        if it runs on their forwards; one that is an op is its forward. Of a rule that looks at
+        more, its author can give the function as `rule.on_arrays`.
+        """
+        fn = self.fn
+        if hasattr(fn, "op"):
+            return _forward(fn)
+        given = getattr(fn, "on_arrays", fn)
+        code = getattr(given, "__code__", None)
+        if code is None or code.co_freevars:
+            return None
+        called: dict[str, Any] = {}
+        if code.co_names:
+            for step in dis.get_instructions(code):
+                if step.opname == "LOAD_GLOBAL":
+                    forward = _forward(given.__globals__.get(step.argval))
+                    if forward is None:
+                        return None
+                    called[step.argval] = forward
+                elif step.argval in code.co_names:  # an attribute, which an array may not have
+                    return None
+        return FunctionType(code, called, given.__name__, given.__defaults__)
+
+
+def _forward(fn: Any) -> Callable[..., Any] | None:
+    """What an op of ours runs on arrays, by a name that a profile may replace; None if not one."""
+    op = getattr(fn, "op", None) if isinstance(fn, FunctionType) else None
+    if op is None or op.custom or op.byproducts or op.positional != len(op.parameters):
+        return None
+    return (lambda *args: op.apply(*args)) if op.promote is None else None
 
 
 class Plan:
@@ -86,23 +109,28 @@ class Plan:
         self.keeps = any(self.inputs) or bool(self.outputs) or self.byproducts
         self.steps = self._steps(wants)
 
-    def _steps(self, wants: tuple[bool, ...]) -> list[tuple[int, Any, str, Any]] | None:
+    def _steps(self, wants: tuple[bool, ...]) -> list[tuple[Any, Any, str, Any]] | None:
         """Per rule: input, function of arrays, and where its arguments are; None if it cannot be.
 
-        That is the source and the index of the only argument, or "several" and a list of both.
+        That is the source and the index of the only argument, or "several" and a list of both; or
+        "joint" and such a list for a rule of several inputs, all of which stand in place of one.
         """
         op = self.op
-        steps: list[tuple[int, Any, str, Any]] = []
+        if op.several or op.custom:
+            return None
+        steps: list[tuple[Any, Any, str, Any]] = []
         for rule in self.rules:
             sources = {source for source, _ in rule.fetch}
-            if rule.bare is None or rule.joint or sources & {"needs", "inputs"}:
+            if sources & {"needs", "inputs"} or rule.bare is None:
                 return None
-            if len(rule.fetch) == 1 and sources < {"input", "output", "setting"}:
+            if rule.joint:
+                steps.append((rule.inputs, rule.bare, "joint", rule.fetch))
+            elif len(rule.fetch) == 1 and sources < {"input", "output", "setting"}:
                 steps.append((rule.inputs[0], rule.bare, *rule.fetch[0]))
             else:
                 kind = "several" if rule.fetch else ""
                 steps.append((rule.inputs[0], rule.bare, kind, rule.fetch))
-        ruled = {i for i, *_ in steps}
-        if op.several or op.custom or any(w and i not in ruled for i, w in enumerate(wants)):
+        ruled = {i for rule in self.rules for i in rule.inputs}
+        if any(w and i not in ruled for i, w in enumerate(wants)):
             return None
         return steps

@@ -17,8 +17,9 @@ from minigrad.kernels.blocked import blocked, blocked_input_grad, blocked_weight
 from minigrad.kernels.conv_plan import out_hw
 from minigrad.kernels.correlate import correlate, correlate_input_grad, correlate_weight_grad
 from minigrad.kernels.depthwise import depthwise, depthwise_input_grad, depthwise_weight_grad
-from minigrad.kernels.jit import use_jit
+from minigrad.kernels.jit import dense, use_jit
 from minigrad.kernels.pointwise import is_pointwise, pointwise, pointwise_input_grad
+from minigrad.kernels.windows import plane_sum
 from minigrad.kernels.winograd import winograd, winograd_input_grad, winograd_weight_grad
 
 Pair = tuple[int, int]
@@ -30,6 +31,7 @@ __all__ = [
     "ALGORITHMS",
     "choose",
     "conv2d",
+    "conv2d_bias_grad",
     "conv2d_input_grad",
     "conv2d_weight_grad",
     "get_conv_algorithm",
@@ -134,6 +136,17 @@ def conv2d_weight_grad(
     if name == "winograd" and g.shape[2:] != out_hw(x.shape[2:], kernel_hw, *how[:3]):
         name = "blocked"
     return ALGORITHMS["conv2d_weight_grad"][name](g, x, kernel_hw, *how)
+
+
+def conv2d_bias_grad(g: Array) -> Array:
+    """Adjoint of adding a bias: gb[f] = sum_{n,i,j} g[n,f,i,j]; g (N, F, OH, OW) -> (F,)."""
+    if not use_jit(g):
+        return np.asarray(g.sum((0, 2, 3)))
+    (n, f), sums = g.shape[:2], np.empty(g.shape[:2], g.dtype)
+    if g.size:
+        plane_sum.run(n * f, 0.1 * g.size, dense(g).reshape(n * f, -1), 1.0, sums.reshape(-1))
+        return np.add.reduce(sums, 0)
+    return np.zeros(f, g.dtype)
 
 
 _preferred = "auto"

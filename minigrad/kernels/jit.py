@@ -63,9 +63,10 @@ def jit_enabled() -> bool:
 def use_jit(x: NDArray[Any], *others: NDArray[Any] | None) -> bool:
     """Whether the compiled kernel serves these arrays: all float32, or all float64."""
     dtype = x.dtype
-    if dtype not in _FLOATS or any(a is not None and a.dtype != dtype for a in others):
-        return False
-    return jit_enabled()
+    for a in others:  # written out: most calls of a step come by here
+        if a is not None and a.dtype != dtype:
+            return False
+    return dtype in _FLOATS and jit_enabled()
 
 
 def dense(x: NDArray[Any]) -> NDArray[Any]:

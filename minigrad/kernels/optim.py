@@ -152,9 +152,10 @@ def adadelta(
 
 def _fast(param: Array, *others: Array | None) -> bool:
     """Whether the compiled loop may write these arrays; a read-only one must fail in NumPy."""
-    return use_jit(param, *others) and all(
-        a is None or a.flags.carray for a in (param, *others[1:])
-    )
+    for a in (param, *others[1:]):
+        if a is not None and not a.flags.carray:
+            return False
+    return use_jit(param, *others)
 
 
 def _run(

@@ -188,7 +188,10 @@ def _window_mean(x: Array, t: Tables) -> Array:
         return window_mean_reference(x, t)
     y = np.empty((*x.shape[:2], *t.divisor.shape), x.dtype)
     if t.whole and x.size:
-        windows.plane_mean.run(y.size, 0.1 * x.size, _flat(x), y.reshape(-1))
+        planes = _flat(x)
+        windows.plane_sum.run(
+            y.size, 0.1 * x.size, planes, float(planes.shape[1]), y.reshape(-1)
+        )
         return y
     x3, y3, over = _planes(x), _planes(y), t.over(x.dtype)
     if t.in_pairs:

@@ -12,7 +12,7 @@ from minigrad.kernels.jit import fill, helper, kernel
 from minigrad.kernels.team import share
 from minigrad.kernels.windows_simd import plane_best
 
-__all__ = ["gather", "plane_mean", "plane_spread", "scatter", "window_best", "window_best_grad",
+__all__ = ["gather", "plane_spread", "plane_sum", "scatter", "window_best", "window_best_grad",
            "window_max", "window_mean", "window_spread"]  # fmt: skip
 
 
@@ -173,14 +173,14 @@ def window_spread(team, chunks, g, rows, cols, divisor, gx):
 
 
 @kernel
-def plane_mean(team, chunks, x, y):
-    """Mean of each row of x, which is a plane."""
+def plane_sum(team, chunks, x, divisor, y):
+    """Sum of each row of x, which is a plane, over `divisor`."""
     for p in share(team, chunks):
-        y[p] = _total(x[p]) / y.dtype.type(x.shape[1])
+        y[p] = _total(x[p]) / y.dtype.type(divisor)
 
 
 @kernel
 def plane_spread(team, chunks, g, gx):
-    """Adjoint of `plane_mean`."""
+    """Adjoint of a mean by `plane_sum`."""
     for p in share(team, chunks):
         fill(gx[p], g[p] / g.dtype.type(gx.shape[1]))

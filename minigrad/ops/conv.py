@@ -73,6 +73,12 @@ def conv2d_weight_grad(
     return kernels.conv2d_weight_grad(grad, input, kernel_hw, stride, padding, dilation, groups)
 
 
+@op
+def conv2d_bias_grad(grad: Array) -> Array:
+    """Gradient of `conv2d` in the bias: gb[f] = sum_{n,i,j} g[n,f,i,j]."""
+    return kernels.conv2d_bias_grad(grad)
+
+
 _conv2d.gradient(
     "input",
     lambda g, weight, input_shape, stride, padding, dilation, groups: conv2d_input_grad(
@@ -85,7 +91,10 @@ _conv2d.gradient(
         g, input, weight_shape[2:], stride, padding, dilation, groups
     ),
 )
-_conv2d.gradient("bias", lambda g: g.sum((0, 2, 3)))
+_conv2d.gradient("bias", conv2d_bias_grad)
+conv2d_bias_grad.gradient(
+    "grad", lambda g, grad_shape: g.reshape(1, -1, 1, 1).expand(grad_shape)
+)
 conv2d_input_grad.gradient(
     "grad",
     lambda g, weight, grad_shape, stride, padding, dilation, groups: _crop(

@@ -97,13 +97,20 @@ def _(g: Tensor, input: Tensor, weight: Any, mean: Tensor, rstd: Tensor, eps: fl
 
 
 @_batch_norm_relu.gradient("input", "weight", "bias")
-def _(
+def _batch_norm_relu_rule(
     g: Tensor, input: Tensor, weight: Any, bias: Any, mean: Tensor, rstd: Tensor, eps: float
 ) -> Any:
     if not mode.recording:
         return batch_norm_grad(g, input, weight, mean, rstd, eps, bias, True)
     y = batch_norm(input.detach(), None, None, weight, bias, True, 0.0, eps)
     return batch_norm_grad(relu_grad(g, y.detach()), input, weight, mean, rstd, eps)
+
+
+_batch_norm_relu_rule.on_arrays = (  # type: ignore[attr-defined]
+    lambda g, input, weight, bias, mean, rstd, eps: batch_norm_grad(
+        g, input, weight, mean, rstd, eps, bias, True
+    )
+)
 
 
 @batch_norm_grad.gradient("grad", "input", "weight")

@@ -53,6 +53,11 @@ def _adjoint(draw, of_weight):
 
 
 @st.composite
+def _cotangent(draw):
+    return (draw(arrays(shape=draw(_layer())[2])),), {}
+
+
+@st.composite
 def _transposed(draw, dims=2):
     x, w, g, s, p, d, groups = draw(_layer(dims))
     extra = tuple(draw(st.integers(0, max(si, di) - 1)) for si, di in zip(s, d))
@@ -90,6 +95,7 @@ CASES = {
     "_conv2d": Case(_forward(public=False), loops.conv2d),
     "conv2d_input_grad": Case(_adjoint(False), loops.conv2d_input_grad),
     "conv2d_weight_grad": Case(_adjoint(True), loops.conv2d_weight_grad),
+    "conv2d_bias_grad": Case(_cotangent(), lambda g: g.sum((0, 2, 3)), linear=True),
     "conv2d": Case(_forward(), _conv, "nn.functional.conv2d"),
     "conv1d": Case(_forward(dims=1), _conv, "nn.functional.conv1d"),
     "conv_transpose2d": Case(_transposed(), _back, "nn.functional.conv_transpose2d"),
