@@ -24,15 +24,21 @@ ZERO = {np.dtype(d): np.zeros((), d) for d in ("f2", "f4", "f8")}  # as arrays: 
 
 def relu(x: Array) -> Array:
     """max(x, 0); NaN stays. NumPy's maximum takes three times as long beside a scalar."""
-    if x.size <= SMALL or not use_jit(x):
+    size = x.size
+    if size <= SMALL or x.dtype not in ZERO or (size > MIDDLE and not use_jit(x)):
         return np.maximum(x, ZERO.get(x.dtype, 0))
-    if x.size <= MIDDLE:
-        return np.maximum(x, _zeros(x.dtype)[: x.size].reshape(x.shape))
+    if size <= MIDDLE:
+        return np.maximum(x, _zeros(x.shape, x.dtype))
     return passing(x, x, 0.0, math.inf)
 
 
-@lru_cache(maxsize=2)
-def _zeros(dtype: np.dtype) -> Array:
+@lru_cache(maxsize=256)
+def _zeros(shape: tuple[int, ...], dtype: np.dtype) -> Array:
+    return _most_zeros(dtype)[: math.prod(shape)].reshape(shape)
+
+
+@lru_cache(maxsize=3)
+def _most_zeros(dtype: np.dtype) -> Array:
     return np.zeros(MIDDLE, dtype)
 
 

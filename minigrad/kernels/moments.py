@@ -53,12 +53,12 @@ def channel_norm(team, chunks, x, eps, weight, shift, floor, y, mean, var, rstd)
 
 
 @kernel
-def channel_affine(team, chunks, x, mean, scale, shift, floor, y):
-    """y = (x − mean)·scale + shift, planes of x (N·C, L); 0 where that is at most `floor`."""
+def channel_affine(team, chunks, x, mean, rstd, weight, shift, floor, y):
+    """y = (x − mean)·rstd·weight + shift, planes of x (N·C, L); 0 where that is at most `floor`."""
     channels, length, how = len(mean), x.shape[1], np.empty(4, x.dtype)
     for p in share(team, chunks):
         ch = p % channels
-        how[0], how[1], how[2], how[3] = mean[ch], scale[ch], shift[ch], floor
+        how[0], how[1], how[2], how[3] = mean[ch], rstd[ch] * weight[ch], shift[ch], floor
         affine_lines(x, p * length, length, 1, length, how, y)
 
 

@@ -61,10 +61,10 @@ def batch_norm_apply(
     if not use_jit(x, mean, rstd, w, b):
         return batch_norm_apply_reference(x, mean, rstd, w, b, relu)
     x, y = dense(x), np.empty(x.shape, x.dtype)
-    scale = dense(rstd) if w is None else rstd * w
-    shift = np.zeros_like(scale) if b is None else dense(b)
-    how = dense(mean), scale, shift, _floor(x.dtype, relu)
     n, c = x.shape[:2]
+    weight = np.ones(c, x.dtype) if w is None else dense(w)
+    shift = np.zeros(c, x.dtype) if b is None else dense(b)
+    how = dense(mean), dense(rstd), weight, shift, _floor(x.dtype, relu)
     planes, to = x.reshape(n * c, -1), y.reshape(n * c, -1)
     moments.channel_affine.run(n * c, 0.15 * x.size, planes, *how, to)
     return y

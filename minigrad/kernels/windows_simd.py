@@ -31,13 +31,38 @@ def _plane_best(
     from llvmlite import ir
 
     index, i32 = h.type, ir.IntType(32)
-    none = b.mul(kh, kw)
+    none, one = b.mul(kh, kw), index(1)
 
     def plane(v: Lanes, step: int | None) -> None:
         numbers, taps = ir.VectorType(i32, v.width), ir.VectorType(tap.type.pointee, v.width)
         lowest, nowhere = v.constant(float("-inf")), v.spread(b.trunc(none, i32), numbers)
 
-        def windows(top: Any, first: Any, last: Any, i: Any, j: Any) -> list[Any]:
+        def inner(top: Any, first: Any, last: Any, i: Any, j: Any) -> None:
+            """Windows all of whose columns are inside: nothing to mask, and the first tap is one."""
+
+            def row(u: Any, found: list[Any]) -> list[Any]:
+                line = at(b, x, b.mul(b.add(top, b.mul(b.add(first, u), dh)), w))
+
+                def column(k: Any, found: list[Any]) -> list[Any]:
+                    best, which, number = found
+                    left = at(b, line, b.add(b.sub(b.mul(j, sw), pw), b.mul(k, dw)))
+                    value = v.load(left) if step == 1 else v.every_second(left)
+                    larger = b.fcmp_ordered(">", value, best)
+                    take = b.or_(larger, b.fcmp_unordered("uno", value, value))
+                    following = b.add(number, ir.Constant(numbers, [1] * v.width))
+                    return [b.select(take, value, best), b.select(take, number, which), following]
+
+                return loop(b, kw, 1, found, column)
+
+            number = v.spread(b.trunc(b.mul(first, kw), i32), numbers)
+            rows = b.sub(last, first)
+            best, which, _ = loop(b, rows, 1, [lowest, number, number], row)
+            place = b.add(b.mul(i, ow), j)
+            v.store(best, at(b, y, place))
+            which = which if taps == numbers else b.trunc(which, taps)
+            b.store(which, b.bitcast(at(b, tap, place), taps.as_pointer()), align=1)
+
+        def windows(top: Any, first: Any, last: Any, i: Any, j: Any) -> None:
             def row(u: Any, found: list[Any]) -> list[Any]:
                 u = b.add(first, u)
                 line = at(b, x, b.mul(b.add(top, b.mul(u, dh)), w))
@@ -65,7 +90,6 @@ def _plane_best(
             v.store_where(inside, best, at(b, y, place))
             which = which if taps == numbers else b.trunc(which, taps)
             v.store_where(inside, which, at(b, tap, place))
-            return []
 
         def band(i: Any, _: list[Any]) -> list[Any]:
             top = b.sub(b.mul(i, sh), ph)
@@ -75,7 +99,27 @@ def _plane_best(
             first = _limit(b, above, kh)
             last = _limit(b, below, kh)
             last = b.select(b.icmp_signed("<", last, first), first, last)
-            return loop(b, ow, v.width, [], lambda j, _: windows(top, first, last, i, j))
+
+            def vector(j: Any, _: list[Any]) -> list[Any]:
+                if step is None:
+                    windows(top, first, last, i, j)
+                    return []
+                end = b.sub(ow, index(v.width))  # the last vector overlaps the one before
+                late = b.and_(b.icmp_signed(">", j, end), b.icmp_signed(">=", end, index(0)))
+                j = b.select(late, end, j)
+                left = b.sub(b.mul(j, sw), pw)
+                right = b.add(left, b.add(index(step * (v.width - 1)), b.mul(b.sub(kw, one), dw)))
+                whole = b.and_(b.icmp_signed(">=", left, index(0)), b.icmp_signed("<", right, w))
+                whole = b.and_(whole, b.icmp_signed("<=", j, end))
+                whole = b.and_(whole, b.icmp_signed("<", first, last))
+                with b.if_else(whole) as (then, other):
+                    with then:
+                        inner(top, first, last, i, j)
+                    with other:
+                        windows(top, first, last, i, j)
+                return []
+
+            return loop(b, ow, v.width, [], vector)
 
         loop(b, oh, 1, [], band)
 

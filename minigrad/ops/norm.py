@@ -267,8 +267,9 @@ def _checked_batch_norm(
     if not training:
         assert running_mean is not None and running_var is not None
         rstd = 1 / np.sqrt(running_var._data + eps)
-        dtype = input._data.dtype  # a copy of the mean: a gradient needs it as it is now
-        fixed = (running_mean._data.astype(dtype), rstd.astype(dtype, copy=False))
+        dtype = input._data.dtype
+        now = running_mean._data.astype(dtype, copy=mode.recording)  # as a gradient needs it
+        fixed = (now, rstd.astype(dtype, copy=False))
         if relu and mode.recording:
             return activations.relu(_batch_norm_fixed(input, weight, bias, *fixed))
         return _batch_norm_fixed(input, weight, bias, *fixed, relu)
