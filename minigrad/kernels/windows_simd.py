@@ -38,7 +38,7 @@ def _plane_best(
         lowest, nowhere = v.constant(float("-inf")), v.spread(b.trunc(none, i32), numbers)
 
         def inner(top: Any, first: Any, last: Any, i: Any, j: Any) -> None:
-            """Windows all of whose columns are inside: nothing to mask, and the first tap is one."""
+            """Windows whose columns are all inside: nothing to mask, and the first tap is one."""
 
             def row(u: Any, found: list[Any]) -> list[Any]:
                 line = at(b, x, b.mul(b.add(top, b.mul(b.add(first, u), dh)), w))
