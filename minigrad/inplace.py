@@ -196,8 +196,11 @@ def _write(t: Tensor, out: Tensor, name: str) -> None:
     bump(t, name)
 
 
-def bump(t: Tensor, name: str) -> None:
-    """Count a change of the tensor's buffer, and remember the line that made it."""
+def bump(t: Tensor, name: str, line: bool = True) -> None:
+    """Count a change of the tensor's buffer, and remember what made it, and in which `line`."""
     cell = t._share_cell()
     cell.version += 1
-    cell.where = f"{name} at {user_line()}" if recording() else f"{name} (without recording)"
+    if not recording():
+        cell.where = f"{name} (without recording)"
+    else:
+        cell.where = f"{name} at {user_line()}" if line else name
