@@ -197,3 +197,18 @@ def test_sums_over_one_long_line_keep_their_digits():
     np.testing.assert_allclose(var, exact.var(), rtol=1e-5)
     gb = norm.batch_norm_grad(g, x, mean, rstd, None)[2]
     np.testing.assert_allclose(gb, g.astype(np.float64).sum(), rtol=1e-6)
+
+
+@needs_jit
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("given", [(True, True, True), (False, False, False), (False, True, False)])
+def test_folded_filters_match_the_reference(given, dtype):
+    rng = np.random.default_rng(0)
+    w, mean = rng.normal(size=(7, 3, 2, 2)).astype(dtype), rng.normal(size=7).astype(dtype)
+    var = rng.uniform(0.1, 2, 7).astype(dtype)
+    b, weight, shift = (rng.normal(size=7).astype(dtype) if there else None for there in given)
+    fast = norm.batch_norm_fold(w, b, mean, var, 1e-3, weight, shift)
+    slow = norm.batch_norm_fold_reference(w, b, mean, var, 1e-3, weight, shift)
+    for got, expected in zip(fast, slow, strict=True):
+        assert got.dtype == dtype and got.shape == expected.shape
+        np.testing.assert_allclose(got, expected, rtol=1e-5 if dtype is np.float32 else 1e-13)
