@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["elementwise", "general", "run"]
 
 _new = Tensor.__new__
-MANY = 65536  # elements from which an op's own forward, which may use all threads, beats its plain
+MANY = 65536  # elements from which an op's own function, on all threads, beats its plain one
 
 def _array(op: Op, name: str, value: Any, optional: bool) -> Any:
     """What the user gave for an input, as a Tensor (or a weak scalar, or None)."""
@@ -251,17 +251,16 @@ def elementwise(op: Op) -> Callable[..., Any]:
                 b, zr = z, False
             else:
                 return run(op, op.bind((x, z), {}))
-            if reverse and a.size >= MANY:
-                return run(op, op.bind((x, z), {}))
+            many = reverse and a.size >= MANY
         elif reverse and x.__class__ in SCALARS and isinstance(z, Tensor):
-            a, b, xr, zr, alike = x, z._data, False, z._rg, z._cell is None
+            a, b, xr, zr, alike, many = x, z._data, False, z._rg, z._cell is None, False
             if b.dtype.kind != "f":
                 return run(op, op.bind((x, z), {}))
         else:
             return run(op, op.bind((x, z), {}))
         token = quiet(silent)
         try:
-            y = forward(a, b)
+            y = op.apply(a, b, *op.standard) if many else forward(a, b)
         except Exception as e:
             known = _explained(op, e, (a, b))
             raise known from known.__cause__

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 __all__ = ["GradientRule", "Plan"]
 
 
+_BY_NAME = ("KW_NAMES", "CALL_KW", "CALL_FUNCTION_KW", "CALL_FUNCTION_EX")  # of all Pythons
+
+
 class GradientRule:
     """The gradient of one or more inputs, and where each of its arguments comes from."""
 
@@ -61,7 +64,7 @@ class GradientRule:
             return _forward(fn)
         given = getattr(fn, "on_arrays", fn)
         code = getattr(given, "__code__", None)
-        if code is None or code.co_freevars:
+        if code is None or code.co_freevars or any(hasattr(c, "co_code") for c in code.co_consts):
             return None
         called: dict[str, Any] = {}
         if code.co_names:
@@ -71,8 +74,8 @@ class GradientRule:
                     if forward is None:
                         return None
                     called[step.argval] = forward
-                elif step.argval in code.co_names:  # an attribute, which an array may not have
-                    return None
+                elif step.argval in code.co_names or step.opname in _BY_NAME:
+                    return None  # an attribute, which an array may not have; or f(x, name=...)
         return FunctionType(code, called, given.__name__, given.__defaults__)
 
 
@@ -80,6 +83,8 @@ def _forward(fn: Any) -> Callable[..., Any] | None:
     """What an op of ours runs on arrays, by a name that a profile may replace; None if not one."""
     op = getattr(fn, "op", None) if isinstance(fn, FunctionType) else None
     if op is None or op.custom or op.byproducts or op.positional != len(op.parameters):
+        return None
+    if op.order is not None or op.variadic:
         return None
     return (lambda *args: op.apply(*args)) if op.promote is None else None
 

@@ -218,6 +218,28 @@ def test_conv2d_has_the_same_bits_on_any_number_of_threads(algorithm, stride):
     assert bits[0] == bits[1] == bits[2]
 
 
+@needs_jit
+@pytest.mark.parametrize("bad", [np.inf, -np.inf, np.nan])
+def test_few_filters_leave_what_is_not_finite_to_the_windows_that_hold_it(bad):
+    rng = np.random.default_rng(5)
+    x, w = rng.normal(size=(2, 2, 9, 8)), rng.normal(size=(3, 2, 3, 3))
+    b, g, how = rng.normal(size=3), rng.normal(size=(2, 3, 9, 8)), ((1, 1), (1, 1), (1, 1), 1)
+    x[0, 1, 4, 3] = g[1, 2, 8, 2] = bad
+    arrays = [a.astype(np.float32) for a in (x, w, b, g)]
+    with np.errstate(invalid="ignore"):
+        fast, slow = all_three(*arrays, how, "blocked"), all_three(x, w, b, g, how, "reference")
+    for one, other in zip(fast, slow, strict=True):
+        np.testing.assert_array_equal(np.isfinite(one), np.isfinite(other))
+        assert not np.isfinite(one).all() and np.isfinite(one).any()
+
+
+def test_a_bias_gradient_of_float16_keeps_its_digits():
+    g = np.full((20000, 2, 2, 2), 0.01, np.float16)
+    gb = conv.conv2d_bias_grad(g)
+    assert gb.dtype == np.float16
+    np.testing.assert_allclose(gb, 800.5, rtol=1e-3)
+
+
 SERVED = [  # algorithm, images, filters, stride, groups
     ("reference", (2, 3, 9, 11), (5, 3, 3, 3), 1, 1),
     ("runs", (2, 3, 9, 11), (5, 3, 3, 3), 2, 1),

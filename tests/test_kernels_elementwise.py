@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import minigrad
 from minigrad.kernels import activation, elementwise, threads
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -97,3 +98,14 @@ def test_freed_memory_is_used_again_without_page_faults():
     left, others = _faults(MINIGRAD_KEEP_MEMORY="0")
     assert left == 0
     assert faults < 50 < others
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("shape", [(3,), (300, 300)])
+def test_big_tensors_meet_numbers_as_small_ones_do(shape):
+    x = minigrad.ones(*shape, requires_grad=True)
+    assert (x * 1e39).max().item() == np.inf and (x - 1e39).dtype == minigrad.float32
+    with pytest.raises(ValueError, match="mul: these arguments"):
+        x * 10**400
+    (x * 3 - x).sum().backward()
+    np.testing.assert_array_equal(x.grad.numpy(), np.full(shape, 2, np.float32))

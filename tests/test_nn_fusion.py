@@ -168,3 +168,15 @@ def test_relu_is_done_by_the_convolution_before_it_where_no_graph_is_recorded(mo
         model[1].register_forward_hook(lambda m, args, y: None)
         model(x)
     assert seen[4:] == [False, False]
+
+
+@pytest.mark.parametrize("name", ["weight", "bias", "running_mean", "running_var"])
+def test_a_batch_norm_that_does_not_fit_is_an_error_with_a_graph_and_without(name) -> None:
+    model = conv_net().eval()
+    value = mg.ones(1)
+    setattr(model[1], name, value if "running" in name else nn.Parameter(value))
+    message = rf"^1: batch_norm: {name} must be \(12,\)"
+    with pytest.raises(ValueError, match=message):
+        model(mg.randn(2, 8, 9, 11))
+    with pytest.raises(ValueError, match=message), mg.no_grad():
+        model(mg.randn(2, 8, 9, 11))

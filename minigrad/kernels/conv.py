@@ -141,7 +141,8 @@ def conv2d_weight_grad(
 def conv2d_bias_grad(g: Array) -> Array:
     """Adjoint of adding a bias: gb[f] = sum_{n,i,j} g[n,f,i,j]; g (N, F, OH, OW) -> (F,)."""
     if not use_jit(g):
-        return np.asarray(g.sum((0, 2, 3)))
+        wide = np.float32 if g.dtype == np.float16 else None
+        return g.sum((0, 2, 3), dtype=wide).astype(g.dtype, copy=False)
     (n, f), sums = g.shape[:2], np.empty(g.shape[:2], g.dtype)
     if g.size:
         plane_sum.run(n * f, 0.1 * g.size, dense(g).reshape(n * f, -1), 1.0, sums.reshape(-1))

@@ -174,18 +174,16 @@ def _folds(conv: Conv2d, module: Any, input: Any) -> bool:
     """
     if not _is_plain(module, BatchNorm2d) or module.training or not isinstance(input, Tensor):
         return False
-    mean, scale, shift = module.running_mean, module.weight, module.bias
-    if mean is None or module.num_features != conv.out_channels:
+    if module.running_mean is None or module.running_var is None:
         return False
     x, w = input._data, conv.weight._data
-    dtype = x.dtype
-    return (
-        x.ndim == 4
-        and w.dtype == mean._data.dtype == dtype
-        and (scale is None or scale._data.dtype == dtype)
-        and (shift is None or shift._data.dtype == dtype)
-        and w.size <= max(FOLDED, x.size)
-    )
+    dtype, filters = x.dtype, w.shape[:1]
+    if x.ndim != 4 or w.dtype != dtype or w.size > max(FOLDED, x.size):
+        return False
+    for v in (conv.bias, module.running_mean, module.running_var, module.weight, module.bias):
+        if v is not None and (v._data.dtype != dtype or v._data.shape != filters):
+            return False  # the layer itself says what is wrong
+    return True
 
 
 def _is_plain(module: Any, kind: type[Module]) -> bool:
