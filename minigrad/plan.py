@@ -50,7 +50,6 @@ class GradientRule:
             else:
                 refuse_rule(op, fn, name)
 
-
     @cached_property
     def bare(self) -> Callable[..., Any] | None:
         """The rule as a function of arrays, if it means the same for them; else None.
@@ -60,8 +59,9 @@ class GradientRule:
         more, its author can give the function as `rule.on_arrays`.
         """
         fn = self.fn
-        if hasattr(fn, "op"):
-            return _forward(fn)
+        op = getattr(fn, "op", None)
+        if op is not None:
+            return op.forward if _regular(op) and not (op.several or op.byproducts) else None
         given = getattr(fn, "on_arrays", fn)
         code = getattr(given, "__code__", None)
         if code is None or code.co_freevars or any(hasattr(c, "co_code") for c in code.co_consts):
@@ -70,23 +70,25 @@ class GradientRule:
         if code.co_names:
             for step in dis.get_instructions(code):
                 if step.opname == "LOAD_GLOBAL":
-                    forward = _forward(given.__globals__.get(step.argval))
-                    if forward is None:
+                    op = getattr(given.__globals__.get(step.argval), "op", None)
+                    if op is None or not _regular(op) or op.byproducts or op.promote is not None:
                         return None
-                    called[step.argval] = forward
+                    if op.order is not None or op.variadic:
+                        return None
+                    called[step.argval] = _profiled(op)
                 elif step.argval in code.co_names or step.opname in _BY_NAME:
                     return None  # an attribute, which an array may not have; or f(x, name=...)
         return FunctionType(code, called, given.__name__, given.__defaults__)
 
 
-def _forward(fn: Any) -> Callable[..., Any] | None:
-    """What an op of ours runs on arrays, by a name that a profile may replace; None if not one."""
-    op = getattr(fn, "op", None) if isinstance(fn, FunctionType) else None
-    if op is None or op.custom or op.byproducts or op.positional != len(op.parameters):
-        return None
-    if op.order is not None or op.variadic:
-        return None
-    return (lambda *args: op.apply(*args)) if op.promote is None else None
+def _regular(op: Any) -> bool:
+    """Whether this is an op of ours, all of whose parameters can be given by position."""
+    return not getattr(op, "custom", True) and op.positional == len(op.parameters)
+
+
+def _profiled(op: Op) -> Callable[..., Any]:
+    """What the op runs on arrays, looked up at each call: a profile puts another in its place."""
+    return lambda *args: op.apply(*args)
 
 
 class Plan:
