@@ -8,6 +8,7 @@ Bound by memory: x is read once and y written once, in the gradient g and x read
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -62,8 +63,8 @@ def batch_norm_apply(
         return batch_norm_apply_reference(x, mean, rstd, w, b, relu)
     x, y = dense(x), np.empty(x.shape, x.dtype)
     n, c = x.shape[:2]
-    weight = np.ones(c, x.dtype) if w is None else dense(w)
-    shift = np.zeros(c, x.dtype) if b is None else dense(b)
+    weight = _constant(c, 1, x.dtype) if w is None else dense(w)
+    shift = _constant(c, 0, x.dtype) if b is None else dense(b)
     how = dense(mean), dense(rstd), weight, shift, _floor(x.dtype, relu)
     planes, to = x.reshape(n * c, -1), y.reshape(n * c, -1)
     moments.channel_affine.run(n * c, 0.15 * x.size, planes, *how, to)
@@ -82,11 +83,18 @@ def batch_norm_fold(
         return batch_norm_fold_reference(w, b, mean, var, eps, weight, shift)
     f = len(w)
     to, moved = np.empty(w.shape, w.dtype), np.empty(f, w.dtype)
-    vectors = [dense(v) for v in (mean, var)]
-    vectors += [np.full(f, k, w.dtype) if v is None else dense(v)
-                for v, k in ((b, 0), (weight, 1), (shift, 0))]  # fmt: skip
+    vectors = [
+        _constant(f, k, w.dtype) if v is None else dense(v)
+        for v, k in ((mean, 0), (var, 1), (b, 0), (weight, 1), (shift, 0))
+    ]
     moments.fold(dense(w).reshape(f, -1), *vectors, float(eps), to.reshape(f, -1), moved)
     return to, moved
+
+
+@lru_cache(maxsize=256)
+def _constant(size: int, value: int, dtype: np.dtype) -> Array:
+    """An array that is only read."""
+    return np.full(size, value, dtype)
 
 
 def batch_norm_grad(

@@ -102,9 +102,12 @@ def _correlate(
     k = w.shape[1] if turned else w.shape[0]
     plan = input_tiling(n, c, (h, wd), k, padding)
     y = empty((n, k, plan.sizes.oh, plan.sizes.ow), x.dtype)
-    bias = np.zeros(plan.sizes.filter_blocks * lanes(F32), x.dtype)
-    if b is not None:
-        bias[:k] = b
+    up = plan.sizes.filter_blocks * lanes(F32)
+    if b is not None and k == up:
+        bias = dense(b)
+    else:
+        bias = np.zeros(up, x.dtype)
+        bias[:k] = 0 if b is None else b
     flat_w, flat_x, flat_y = dense(w).reshape(-1), dense(x).reshape(-1), y.reshape(-1)
     filter_table = turned_table() if turned else straight_table()
     v = u = NOTHING

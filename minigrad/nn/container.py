@@ -7,8 +7,9 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from ..kernels.norm import batch_norm_fold
 from ..modes import mode
-from ..tensor import Tensor
+from ..tensor import Tensor, wrap
 from .activation import ReLU
 from .conv import Conv2d
 from .module import Module, _indented
@@ -133,9 +134,11 @@ class Sequential(_Numbered):
                 if _is_plain(module, ReLU):
                     input, before, options = before(input, **options, relu=True), None, {}
                     continue
-                if type(before) is Conv2d and not options and _folds(before, module, input):
-                    options["norm"] = module
-                    continue
+                if type(before) is Conv2d and not options:
+                    filters = _folded(before, module, input)
+                    if filters is not None:
+                        options["filters"] = filters
+                        continue
                 input, before, options = before(input, **options), None, {}
             kind: Any = type(module)
             if kind in kinds and _is_plain(module, kind):
@@ -167,23 +170,28 @@ class Sequential(_Numbered):
         return n
 
 
-def _folds(conv: Conv2d, module: Any, input: Any) -> bool:
-    """Whether the convolution may do what the module after it does, and gains by it.
+def _folded(conv: Conv2d, module: Any, input: Any) -> tuple[Tensor, Tensor] | None:
+    """Weight and bias with which the convolution does what the module after it does as well.
 
-    It scales its weight for that each time, which may be larger than the images.
+    By a batch norm's running statistics. None for another module, and where nothing is gained: the
+    weight is scaled each time, and may be larger than the images.
     """
     if not _is_plain(module, BatchNorm2d) or module.training or not isinstance(input, Tensor):
-        return False
-    if module.running_mean is None or module.running_var is None:
-        return False
+        return None
     x, w = input._data, conv.weight._data
     dtype, filters = x.dtype, w.shape[:1]
     if x.ndim != 4 or w.dtype != dtype or w.size > max(FOLDED, x.size):
-        return False
+        return None
+    vectors = []
     for v in (conv.bias, module.running_mean, module.running_var, module.weight, module.bias):
         if v is not None and (v._data.dtype != dtype or v._data.shape != filters):
-            return False  # the layer itself says what is wrong
-    return True
+            return None  # the layer itself says what is wrong
+        vectors.append(None if v is None else v._data)
+    bias, mean, var, scale, shift = vectors
+    if mean is None or var is None:
+        return None
+    weight, bias = batch_norm_fold(w, bias, mean, var, module.eps, scale, shift)
+    return wrap(weight), wrap(bias)
 
 
 def _is_plain(module: Any, kind: type[Module]) -> bool:

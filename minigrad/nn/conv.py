@@ -12,7 +12,6 @@ from . import init
 from ._checks import divides, pair, positive, single
 from .linear import empty_parameter
 from .module import Module
-from .norm import BatchNorm2d
 
 __all__ = ["Conv1d", "Conv2d", "ConvTranspose1d", "ConvTranspose2d"]
 
@@ -137,18 +136,14 @@ class Conv2d(_Conv):
         )
 
     def forward(
-        self, input: Tensor, *, norm: BatchNorm2d | None = None, relu: bool = False
+        self, input: Tensor, *, filters: tuple[Tensor, Tensor] | None = None, relu: bool = False
     ) -> Tensor:
         """(N, C, H, W) or (C, H, W) -> (N, F, OH, OW) or (F, OH, OW).
 
-        With `norm`, what that layer makes of the result by its running statistics, in one pass;
-        `relu` cuts that off at 0.
+        `filters` are a weight and a bias in place of its own; `relu` cuts the result off at 0.
         """
         x, padding = self._padded(input)
-        weight: Tensor = self.weight
-        bias: Tensor | None = self.bias
-        if norm is not None:
-            weight, bias = norm.folded(weight, bias)
+        weight, bias = (self.weight, self.bias) if filters is None else filters
         call = conv2d_relu if relu else F.conv2d
         return call(x, weight, bias, self.stride, padding, self.dilation, self.groups)
 

@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..kernels.norm import batch_norm_fold
 from ..ops.norm import batch_norm_relu
 from ..tensor import Tensor, wrap
 from . import functional as F
@@ -133,19 +132,6 @@ class BatchNorm2d(_BatchNorm):
     """
 
     shapes: ClassVar = {4: "(N, C, H, W)"}
-
-    def folded(self, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Weight and bias of the convolution that does one with these and then this layer.
-
-        By the running statistics, and without a graph: w·s and (b − mean)·s + shift, with
-        s = weight / √(var + eps).
-        """
-        b, scale, shift = (
-            None if t is None else t._data for t in (bias, self.weight, self.bias)
-        )
-        mean, var = self.running_mean._data, self.running_var._data
-        w, b = batch_norm_fold(weight._data, b, mean, var, self.eps, scale, shift)
-        return wrap(w), wrap(b)
 
 
 class BatchNorm1d(_BatchNorm):
