@@ -180,11 +180,11 @@ def _folded(conv: Conv2d, module: Any, input: Any) -> tuple[Tensor, Tensor] | No
         return None
     x, w = input._data, conv.weight._data
     dtype, filters = x.dtype, w.shape[:1]
-    if x.ndim != 4 or w.dtype != dtype or w.size > max(FOLDED, x.size):
+    if x.ndim != 4 or w.dtype is not dtype or w.size > max(FOLDED, x.size):
         return None
     vectors = []
     for v in (conv.bias, module.running_mean, module.running_var, module.weight, module.bias):
-        if v is not None and (v._data.dtype != dtype or v._data.shape != filters):
+        if v is not None and (v._data.dtype is not dtype or v._data.shape != filters):
             return None  # the layer itself says what is wrong
         vectors.append(None if v is None else v._data)
     bias, mean, var, scale, shift = vectors
