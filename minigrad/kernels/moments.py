@@ -1,14 +1,15 @@
-"""The compiled loops of normalisation: a chunk is a channel, a plane or a row. No policy here.
+"""The compiled loops of normalisation: a chunk is a part of a batch, or a row. No policy here.
 
-One channel stays in L2 over the passes that need it, so that memory is read once. Some thousand
-elements are summed in their own dtype, and these sums in float64.
+Of images (N, C, L), a part is some neighbouring images: the threads that wrote them, as parts of a
+convolution's results, find them in their own caches. It is cut into `splits` groups of channels
+where images are few. Some thousand elements are summed in their own dtype, these sums in float64.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from minigrad.kernels.jit import kernel
+from minigrad.kernels.jit import helper, kernel
 from minigrad.kernels.moments_simd import (
     affine_lines,
     grad_lines,
@@ -18,48 +19,109 @@ from minigrad.kernels.moments_simd import (
 )
 from minigrad.kernels.team import share
 
-__all__ = ["channel_affine", "channel_grad", "channel_norm", "fold", "row_grad", "row_norm"]
+__all__ = ["fold", "join_moments", "normalise", "part_gradients", "part_moments", "row_grad",
+           "row_norm", "spread_gradients"]  # fmt: skip
 
 PARTIAL = 8192  # elements whose sum is taken in their own dtype
 
 
-@kernel
-def channel_norm(team, chunks, x, eps, weight, shift, floor, y, mean, var, rstd):
-    """Statistics of the channels of x (N, C, L), and y normalised by them.
+@helper
+def _cut(chunk, chunks, splits, n, c):
+    """Images i0..i1 and channels c0..c1 of a chunk, and its part."""
+    part, split, parts = chunk // splits, chunk % splits, chunks // splits
+    i0, i1 = part * n // parts, (part + 1) * n // parts
+    return i0, i1, split * c // splits, (split + 1) * c // splits, part
 
-    The second pass sums deviations from a mean that is nearly right, and corrects it by their sum.
+
+@kernel
+def part_moments(team, chunks, splits, x, parts):
+    """parts[part, channel] = the mean, and the sum of squares of what differs from it."""
+    n, c, length = x.shape
+    step, pitch = max(1, PARTIAL // max(length, 1)), c * length
+    how, totals = np.empty(1, x.dtype), np.empty(2)
+    for chunk in share(team, chunks):
+        i0, i1, c0, c1, part = _cut(chunk, chunks, splits, n, c)
+        count = max((i1 - i0) * length, 1)
+        for ch in range(c0, c1):
+            totals[0] = totals[1] = 0
+            for i in range(i0, i1, step):
+                for k in range(0, length, PARTIAL):
+                    sum_lines(x, (i * c + ch) * length + k, pitch, min(step, i1 - i),
+                              min(PARTIAL, length - k), totals)  # fmt: skip
+            how[0] = totals[0] / count  # nearly the mean
+            totals[0] = totals[1] = 0
+            for i in range(i0, i1, step):
+                for k in range(0, length, PARTIAL):
+                    sum_moments(x, (i * c + ch) * length + k, pitch, min(step, i1 - i),
+                                min(PARTIAL, length - k), how, totals)  # fmt: skip
+            off = totals[0] / count
+            parts[part, ch, 0], parts[part, ch, 1] = how[0] + off, totals[1] - totals[0] * off
+
+
+@kernel
+def join_moments(parts, n, length, eps, mean, var, rstd):
+    """Mean, biased variance and 1/sqrt(variance + eps) of channels from those of their parts.
+
+    Chan, Golub and LeVeque 1979, "Updating formulae and a pairwise algorithm for computing sample
+    variances".
+    """
+    many, count = len(parts), max(n * length, 1)
+    for ch in range(len(mean)):
+        middle, spread = 0.0, 0.0
+        for part in range(many):
+            images = (part + 1) * n // many - part * n // many
+            middle += parts[part, ch, 0] * (images * length) / count
+        for part in range(many):
+            images = (part + 1) * n // many - part * n // many
+            off = parts[part, ch, 0] - middle
+            spread += parts[part, ch, 1] + off * off * (images * length)
+        mean[ch], var[ch] = middle, max(spread / count, 0.0) if spread == spread else spread
+        rstd[ch] = 1.0 / np.sqrt(var[ch] + eps)
+
+
+@kernel
+def normalise(team, chunks, splits, x, mean, rstd, weight, shift, floor, y):
+    """y = (x − mean)·rstd·weight + shift; 0 where that is at most `floor`."""
+    (n, c, length), how = x.shape, np.empty(4, x.dtype)
+    for chunk in share(team, chunks):
+        i0, i1, c0, c1, _ = _cut(chunk, chunks, splits, n, c)
+        for ch in range(c0, c1):
+            how[0], how[1], how[2], how[3] = mean[ch], rstd[ch] * weight[ch], shift[ch], floor
+            affine_lines(x, (i0 * c + ch) * length, c * length, i1 - i0, length, how, y)
+
+
+@kernel
+def part_gradients(team, chunks, splits, g, x, mean, scale, shift, floor, parts):
+    """parts[part, channel] = sums of h and of h·(x − mean), h the g that a relu let through.
+
+    Where a relu gave 0, g does not count: the same expression is compared again, which costs less
+    than reading its result would.
     """
     n, c, length = x.shape
-    count, step, pitch = max(n * length, 1), max(1, PARTIAL // max(length, 1)), c * length
+    step, pitch = max(1, PARTIAL // max(length, 1)), c * length
     how, totals = np.empty(4, x.dtype), np.empty(2)
-    for ch in share(team, chunks):
-        totals[0] = totals[1] = 0
-        for i in range(0, n, step):
-            for k in range(0, length, PARTIAL):
-                sum_lines(x, (i * c + ch) * length + k, pitch, min(step, n - i),
-                          min(PARTIAL, length - k), totals)  # fmt: skip
-        how[0] = totals[0] / count
-        totals[0] = totals[1] = 0
-        for i in range(0, n, step):
-            for k in range(0, length, PARTIAL):
-                sum_moments(x, (i * c + ch) * length + k, pitch, min(step, n - i),
-                            min(PARTIAL, length - k), how, totals)  # fmt: skip
-        off = totals[0] / count
-        spread = totals[1] / count - off * off
-        mean[ch], var[ch] = how[0] + off, 0.0 if spread < 0 else spread
-        rstd[ch] = 1.0 / np.sqrt(var[ch] + eps)
-        how[0], how[1], how[2], how[3] = mean[ch], rstd[ch] * weight[ch], shift[ch], floor
-        affine_lines(x, ch * length, pitch, n, length, how, y)
+    for chunk in share(team, chunks):
+        i0, i1, c0, c1, part = _cut(chunk, chunks, splits, n, c)
+        for ch in range(c0, c1):
+            how[0], how[1], how[2], how[3] = mean[ch], scale[ch], shift[ch], floor
+            totals[0] = totals[1] = 0
+            for i in range(i0, i1, step):
+                for k in range(0, length, PARTIAL):
+                    sum_gradients(g, x, (i * c + ch) * length + k, pitch, min(step, i1 - i),
+                                  min(PARTIAL, length - k), how, totals)  # fmt: skip
+            parts[part, ch, 0], parts[part, ch, 1] = totals[0], totals[1]
 
 
 @kernel
-def channel_affine(team, chunks, x, mean, rstd, weight, shift, floor, y):
-    """y = (x − mean)·rstd·weight + shift, planes of x (N·C, L); 0 where that is at most `floor`."""
-    channels, length, how = len(mean), x.shape[1], np.empty(4, x.dtype)
-    for p in share(team, chunks):
-        ch = p % channels
-        how[0], how[1], how[2], how[3] = mean[ch], rstd[ch] * weight[ch], shift[ch], floor
-        affine_lines(x, p * length, length, 1, length, how, y)
+def spread_gradients(team, chunks, splits, g, x, mean, scale, shift, floor, along, across, gx):
+    """gx = scale·(h − along − (x − mean)·across), with h as in `part_gradients`."""
+    (n, c, length), how = x.shape, np.empty(6, x.dtype)
+    for chunk in share(team, chunks):
+        i0, i1, c0, c1, _ = _cut(chunk, chunks, splits, n, c)
+        for ch in range(c0, c1):
+            how[0], how[1], how[2], how[3] = mean[ch], scale[ch], shift[ch], floor
+            how[4], how[5] = along[ch], across[ch]
+            grad_lines(g, x, (i0 * c + ch) * length, c * length, i1 - i0, length, how, gx)
 
 
 @kernel
@@ -71,29 +133,6 @@ def fold(w, mean, var, bias, weight, shift, eps, to, moved):
         row, out = w[f], to[f]
         for i in range(len(row)):
             out[i] = row[i] * scale
-
-
-@kernel
-def channel_grad(team, chunks, g, x, mean, rstd, scale, shift, floor, gx, gw, gb):
-    """Gradients of batch-normalised channels.
-
-    Where a relu gave 0, g does not count: the same expression is compared again, which costs less
-    than reading its result would.
-    """
-    n, c, length = x.shape
-    count, step, pitch = max(n * length, 1), max(1, PARTIAL // max(length, 1)), c * length
-    how, totals = np.empty(6, x.dtype), np.empty(2)
-    for ch in share(team, chunks):
-        how[0], how[1], how[2], how[3] = mean[ch], scale[ch], shift[ch], floor
-        totals[0] = totals[1] = 0
-        for i in range(0, n, step):
-            for k in range(0, length, PARTIAL):
-                sum_gradients(g, x, (i * c + ch) * length + k, pitch, min(step, n - i),
-                              min(PARTIAL, length - k), how, totals)  # fmt: skip
-        across = totals[1] * rstd[ch]
-        gb[ch], gw[ch] = totals[0], across
-        how[4], how[5] = totals[0] / count, across / count * rstd[ch]
-        grad_lines(g, x, ch * length, pitch, n, length, how, gx)
 
 
 @kernel
