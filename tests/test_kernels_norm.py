@@ -212,3 +212,21 @@ def test_folded_filters_match_the_reference(given, dtype):
     for got, expected in zip(fast, slow, strict=True):
         assert got.dtype == dtype and got.shape == expected.shape
         np.testing.assert_allclose(got, expected, rtol=1e-5 if dtype is np.float32 else 1e-13)
+
+
+@needs_jit
+@pytest.mark.parametrize("shape", [(40, 70, 90), (3, 40, 9000), (1, 3, 300_001), (4096, 64, 1)])
+def test_batch_norm_has_the_same_bits_on_any_number_of_threads(shape):
+    rng = np.random.default_rng(0)
+    x, g = rng.normal(3, 2, size=(2, *shape)).astype(np.float32)
+    w, b = rng.normal(size=(2, shape[1])).astype(np.float32)
+    before, bits = jit.get_num_threads(), []
+    try:
+        for threads in (1, 2, 4):
+            jit.set_num_threads(threads)
+            y, mean, var, rstd = norm.batch_norm(x, 1e-5, w, b, True)
+            grads = norm.batch_norm_grad(g, x, mean, rstd, w, b, True)
+            bits.append([a.tobytes() for a in (y, mean, var, rstd, *grads)])
+    finally:
+        jit.set_num_threads(before)
+    assert bits[0] == bits[1] == bits[2]
