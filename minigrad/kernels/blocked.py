@@ -6,7 +6,7 @@ A chunk is some rows of outputs of one image. Its sources are transposed into a 
 a pixel's L channels are one vector; then up to 14 neighbouring pixels by 2 vectors of filters are
 summed in registers over all taps and channels (`panels`), and transposed back. A table of places
 turns every tap of the window, every stride and every phase of an input gradient into an offset: no
-im2col. Where filters are fewer than half of L, those of some rows of outputs share a vector
+im2col. Where filters are at most half of L, those of some rows of outputs share a vector
 (`rows_folded`). What limits it: multiply-adds, and below some 16 filters the unused lanes.
 """
 

@@ -32,9 +32,11 @@ def add(a: Any, b: Any) -> Any:
 
 def apply(f: np.ufunc, a: Array, b: Any) -> Array:
     """f(a, b) for one of NUMBERS; b is an array or a Python number."""
+    if a.size < BIG:
+        return f(a, b)  # type: ignore[no-any-return]
     weak = b.__class__ in (int, float, bool)  # takes the dtype of `a`
     other = np.asarray(b, a.dtype) if weak and a.dtype.kind == "f" else b
-    if a.size < BIG or not _alike(a, other) or not use_jit(a, other):
+    if not _alike(a, other) or not use_jit(a, other):
         return f(a, b)  # type: ignore[no-any-return]
     y = np.empty(a.shape, a.dtype)
     _combine.run(

@@ -34,7 +34,7 @@ __all__ = [
 
 def _ncl(x: Array) -> Array:
     """(N, C, ...) as (N, C, L)."""
-    return x if x.ndim == 3 else x.reshape(*x.shape[:2], math.prod(x.shape[2:]))
+    return x.reshape(*x.shape[:2], -1 if x.size else math.prod(x.shape[2:]))
 
 
 def batch_norm(
@@ -48,7 +48,8 @@ def batch_norm(
     """
     if not use_jit(x, w, b):
         return batch_norm_reference(x, eps, w, b, relu)
-    x3 = _ncl(dense(x))
+    x = dense(x)
+    x3 = _ncl(x)
     n, c, length = x3.shape
     parts, splits = _parts(n, c)
     sums, (mean, var, rstd) = np.empty((parts, c, 2)), np.empty((3, c), x.dtype)
@@ -70,15 +71,12 @@ def batch_norm_apply(
     if not use_jit(x, mean, rstd, w, b):
         return batch_norm_apply_reference(x, mean, rstd, w, b, relu)
     x, y = dense(x), np.empty(x.shape, x.dtype)
-    if not x.size:
-        return y
     n, c = x.shape[:2]
     parts, splits = _parts(n, c)
     weight = _constant(c, 1, x.dtype) if w is None else dense(w)
     shift = _constant(c, 0, x.dtype) if b is None else dense(b)
     how = dense(mean), dense(rstd), weight, shift, _floor(x.dtype, relu)
-    x3, y3 = x.reshape(n, c, -1), y.reshape(n, c, -1)
-    moments.normalise.run(parts * splits, 0.1 * x.size, splits, x3, *how, y3)
+    moments.normalise.run(parts * splits, 0.1 * x.size, splits, _ncl(x), *how, _ncl(y))
     return y
 
 
@@ -94,11 +92,12 @@ def batch_norm_fold(
         return batch_norm_fold_reference(w, b, mean, var, eps, weight, shift)
     f = len(w)
     to, moved = np.empty(w.shape, w.dtype), np.empty(f, w.dtype)
-    vectors = [
+    given = [
         _constant(f, k, w.dtype) if v is None else dense(v)
-        for v, k in ((mean, 0), (var, 1), (b, 0), (weight, 1), (shift, 0))
+        for v, k in ((b, 0), (weight, 1), (shift, 0))
     ]
-    moments.fold(dense(w).reshape(f, -1), *vectors, float(eps), to.reshape(f, -1), moved)
+    rows, made = dense(w).reshape(f, -1), to.reshape(f, -1)
+    moments.fold(rows, dense(mean), dense(var), *given, float(eps), made, moved)
     return to, moved
 
 

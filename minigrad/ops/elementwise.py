@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..kernels.elementwise import BIG, apply
+from ..kernels.elementwise import apply
 from ..op import Array, composite, op
 from ..tensor import Tensor
 from .creation import zeros_like
@@ -47,7 +47,7 @@ __all__ = [
 def add(input: Array, other: Array, *, alpha: float = 1) -> Array:
     """Sum, element by element: input + alpha · other."""
     other = other if alpha == 1 else _scaled(other, alpha)
-    return np.add(input, other) if input.size < BIG else apply(np.add, input, other)
+    return apply(np.add, input, other)
 
 
 def _scaled(other: Array, alpha: float) -> Array:
@@ -70,7 +70,7 @@ add.gradient("other", lambda g, alpha: g if alpha == 1 else g * alpha)
 def sub(input: Array, other: Array, *, alpha: float = 1) -> Array:
     """Difference, element by element: input - alpha · other. Two bool tensors are a TypeError."""
     other = other if alpha == 1 else _scaled(other, alpha)
-    return np.subtract(input, other) if input.size < BIG else apply(np.subtract, input, other)
+    return apply(np.subtract, input, other)
 
 
 sub.gradient("input", lambda g: g)
@@ -93,7 +93,7 @@ def rsub(input: Tensor, other: Any, *, alpha: float = 1) -> Tensor:
 )
 def mul(input: Array, other: Array) -> Array:
     """Product, element by element."""
-    return np.multiply(input, other) if input.size < BIG else apply(np.multiply, input, other)
+    return apply(np.multiply, input, other)
 
 
 mul.gradient("input", lambda g, other: g * other)

@@ -100,8 +100,6 @@ def _(g: Tensor, input: Tensor, weight: Any, mean: Tensor, rstd: Tensor, eps: fl
 def _batch_norm_relu_rule(
     g: Tensor, input: Tensor, weight: Any, bias: Any, mean: Tensor, rstd: Tensor, eps: float
 ) -> Any:
-    if not mode.recording:
-        return batch_norm_grad(g, input, weight, mean, rstd, eps, bias, True)
     y = batch_norm(input.detach(), None, None, weight, bias, True, 0.0, eps)
     return batch_norm_grad(relu_grad(g, y.detach()), input, weight, mean, rstd, eps)
 
@@ -277,7 +275,7 @@ def _checked_batch_norm(
     y = call(input, weight, bias, running_mean, running_var, momentum, eps)
     for running in (running_mean, running_var):
         if running is not None:
-            bump(running, "batch_norm's running statistics", line=False)  # half the time of a call
+            bump(running, "batch_norm's running statistics", line=False)  # 2 us to find
     return y
 
 
