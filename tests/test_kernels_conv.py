@@ -344,8 +344,10 @@ def test_set_conv_algorithm_decides_for_what_winograd_serves():
         assert chosen(k=(5, 5)) == "blocked"
         assert chosen(layer=((2, 2), (1, 1), (1, 1), 1)) == "blocked"
         assert chosen(layer=((1, 1), (3, 3), (1, 1), 1)) == "blocked"
-        assert chosen(layer=((1, 1), (1, 1), (2, 2), 1)) == "blocked"
-        assert chosen(layer=((1, 1), (1, 1), (1, 1), 4)) == "blocked"
+        assert chosen(layer=((1, 1), (1, 1), (2, 4), 1)) == "winograd"
+        assert chosen(layer=((1, 1), (1, 1), (1, 5), 1)) == "blocked"
+        assert chosen(layer=((1, 1), (1, 1), (1, 1), 4), c=64) == "winograd"
+        assert chosen(layer=((1, 1), (1, 1), (1, 1), 4), c=4 * 18) == "blocked"
     finally:
         minigrad.set_conv_algorithm("auto")
     with pytest.raises(ValueError, match=r"name must be 'auto', 'direct' or 'winograd'; got name"):

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minigrad.kernels import conv, jit, winograd, winograd_simd
+from minigrad.kernels.simd import lanes
 
 needs_jit = pytest.mark.skipif(not jit.jit_enabled(), reason="the compiled kernels are off")
 EPS = np.finfo(np.float32).eps
@@ -58,20 +59,25 @@ def test_winograd_tiles_apply_a_formula_along_both_axes():
 
 @st.composite
 def layers(draw):
-    """x, w, b, g in float32 and the padding, of sizes around vectors, tiles and blocks."""
+    """x, w, b, g in float32 and the settings, of sizes around vectors, tiles and blocks."""
     size = st.one_of(st.integers(1, 9), st.integers(10, 40))
     channels = st.one_of(st.integers(1, 5), st.integers(6, 70))
-    n, c, k = draw(st.integers(1, 3)), draw(channels), draw(channels)
-    padding = (draw(st.integers(0, 2)), draw(st.integers(0, 2)))
-    h, w = (max(draw(size), 3 - 2 * p) for p in padding)
+    n, c, k, groups = draw(st.integers(1, 3)), draw(channels), draw(channels), 1
+    if draw(st.booleans()):
+        groups, wide = draw(st.integers(2, 4)), lanes(np.dtype(np.float32))
+        c, k = (wide * -(-m // (wide * 2)) for m in (c, k))
+    dilation = tuple(draw(st.one_of(st.just(1), st.integers(1, 4))) for _ in range(2))
+    padding = tuple(draw(st.integers(0, 2 * d)) for d in dilation)
+    h, w = (max(draw(size), 2 * d + 1 - 2 * p) for d, p in zip(dilation, padding))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    out = (h + 2 * padding[0] - 2, w + 2 * padding[1] - 2)
-    shapes = ((n, c, h, w), (k, c, 3, 3), (k,), (n, k, *out))
-    return *(rng.standard_normal(s, dtype=np.float32) for s in shapes), padding
+    out = conv.out_hw((h, w), (3, 3), (1, 1), padding, dilation)
+    shapes = ((n, groups * c, h, w), (groups * k, c, 3, 3), (groups * k,), (n, groups * k, *out))
+    arrays = (rng.standard_normal(s, dtype=np.float32) for s in shapes)
+    return *arrays, padding, dilation, groups
 
 
-def three(x, w, b, g, padding, algorithm):
-    how = ((1, 1), padding, (1, 1), 1)
+def three(x, w, b, g, padding, algorithm, dilation=(1, 1), groups=1):
+    how = ((1, 1), padding, dilation, groups)
     return (
         conv.conv2d(x, w, b, *how, algorithm=algorithm),
         conv.conv2d_input_grad(g, w, x.shape[2:], *how, algorithm=algorithm),
@@ -79,10 +85,12 @@ def three(x, w, b, g, padding, algorithm):
     )
 
 
-def check(x, w, b, g, padding):
-    exact = three(*(a.astype(np.float64) for a in (x, w, b, g)), padding, "reference")
-    sums = 9 * x.shape[1], 9 * w.shape[0], g.size // w.shape[0]
-    for fast, slow, terms in zip(three(x, w, b, g, padding, "winograd"), exact, sums, strict=True):
+def check(x, w, b, g, padding, dilation=(1, 1), groups=1):
+    how = dilation, groups
+    exact = three(*(a.astype(np.float64) for a in (x, w, b, g)), padding, "reference", *how)
+    results = three(x, w, b, g, padding, "winograd", *how)
+    sums = 9 * w.shape[1], 9 * w.shape[0] // groups, g.size // w.shape[0]
+    for fast, slow, terms in zip(results, exact, sums, strict=True):
         assert fast.dtype == np.float32 and fast.shape == slow.shape and fast.flags.carray
         bound = GROWTH * EPS * np.sqrt(terms) * max(1, np.abs(slow).max())
         np.testing.assert_allclose(fast, slow, rtol=0, atol=bound)
@@ -114,9 +122,9 @@ def test_winograd_matches_the_reference_on_real_layers(n, c, h, w, k):
 @given(layers())
 def test_winograd_stays_inside_its_scratch_and_its_outputs(layer):
     """Guards around every array that it writes; what it did not write reaches no result."""
-    x, w, b, g, padding = layer
+    x, w, b, g, padding, *how = layer
     with guarded(winograd, "empty") as made:
-        results = three(x, w, b, g, padding, "winograd")
+        results = three(x, w, b, g, padding, "winograd", *how)
     assert len(made) >= 6
     assert all(np.isfinite(r).all() for r in results)
 

@@ -19,6 +19,7 @@ from minigrad.kernels.correlate import correlate, correlate_input_grad, correlat
 from minigrad.kernels.depthwise import depthwise, depthwise_input_grad, depthwise_weight_grad
 from minigrad.kernels.jit import dense, use_jit
 from minigrad.kernels.pointwise import is_pointwise, pointwise, pointwise_input_grad
+from minigrad.kernels.simd import lanes
 from minigrad.kernels.windows import plane_sum
 from minigrad.kernels.winograd import winograd, winograd_input_grad, winograd_weight_grad
 
@@ -161,8 +162,9 @@ def set_conv_algorithm(name: str) -> None:
     name : {"auto", "direct", "winograd"}
         "direct" multiplies each pixel with each tap; a profile names its ways, "blocked",
         "pointwise", "depthwise" and "runs". "winograd" takes a quarter of the multiplications for
-        3x3 filters of stride 1 and dilation 1 in one group, on float32; what it does not serve (all
-        other layers, float64) is direct. Its rounding errors are 2 to 3 times as large, and a NaN
+        3x3 filters of stride 1 and dilation up to 4, in one group or in groups of whole vectors of
+        channels (16 with AVX-512), on float32; what it does not serve (all other layers, float64)
+        is direct. Its rounding errors are 2 to 3 times as large, and a NaN
         or an infinity reaches all 16 outputs of a 4x4 tile. "auto", the default, takes it where it
         is faster: a pure function of the shapes.
 
@@ -214,10 +216,9 @@ def _choose(
     if (
         preferred != "direct"
         and dtype == np.float32
-        and w_shape[2:] == (3, 3)
-        and (stride, dilation, groups) == ((1, 1), (1, 1), 1)
-        and max(padding) <= 2
-        and (preferred == "winograd" or _saves(x_shape, w_shape[0], padding))
+        and (w_shape[2:], stride) == ((3, 3), (1, 1))
+        and _interleaves(w_shape, padding, dilation, groups)
+        and (preferred == "winograd" or _saves(x_shape, w_shape, padding, dilation, groups))
     ):
         return "winograd"
     if op != "conv2d_weight_grad" and is_pointwise(
@@ -243,16 +244,31 @@ def _fills(op: str, x_shape: tuple[int, ...], w_shape: tuple[int, ...], stride: 
     return n * h * w * filters * math.prod(w_shape[1:]) >= 1_000_000
 
 
-def _saves(x_shape: tuple[int, ...], k: int, padding: Pair) -> bool:
+def _interleaves(w_shape: tuple[int, ...], padding: Pair, dilation: Pair, groups: int) -> bool:
+    """Whether Winograd's kernels serve 3x3 filters with these settings.
+
+    Groups begin with a vector of channels; dilated rows of tiles fill a strip that stays in L2.
+    """
+    width = lanes(np.dtype(np.float32))
+    channels, filters = w_shape[1], w_shape[0] // groups
+    return (
+        all(p <= 2 * d and d <= 4 for p, d in zip(padding, dilation, strict=True))
+        and (groups == 1 or channels % width == filters % width == 0)
+    )
+
+
+def _saves(
+    x_shape: tuple[int, ...], w_shape: tuple[int, ...], padding: Pair, dilation: Pair, groups: int
+) -> bool:
     """Whether Winograd's 4 times fewer multiplications outweigh its transforms and its padding.
 
     Tiles of 4x4 outputs and blocks of 8 channels are computed as a whole.
     """
-    _, c, h, w = x_shape
-    oh, ow = h + 2 * padding[0] - 2, w + 2 * padding[1] - 2
+    c, k = w_shape[1], w_shape[0] // groups
+    oh, ow = out_hw(x_shape[2:], (3, 3), (1, 1), padding, dilation)
     up = lambda size, step: -(-size // step) * step  # noqa: E731
-    useful = oh * ow * c * k
-    return min(c, k) >= 12 and 2 * useful >= up(oh, 4) * up(ow, 4) * up(c, 8) * up(k, 8)
+    tiled = up(oh, 4 * dilation[0]) * up(ow, 4 * dilation[1])
+    return min(c, k) >= 12 and 2 * oh * ow * c * k >= tiled * up(c, 8) * up(k, 8)
 
 
 # The definitions in NumPy: one matrix product per tap (u, v) of the window.

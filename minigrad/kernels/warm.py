@@ -73,6 +73,7 @@ def _normalise(x: np.ndarray) -> None:
     y, mean, _, rstd = norm.batch_norm(rows, 1e-5, None, None)
     norm.batch_norm_apply(rows, mean, rstd, None, None)
     norm.batch_norm_grad(y, rows, mean, rstd, None)
+    norm.batch_norm_fold(rows[0], None, mean, rstd, 1e-5, None, None)
     y, mean, rstd = norm.row_norm(rows[0], 1e-5)
     norm.row_norm_grad(y, rows[0], mean, rstd)
 

@@ -11,6 +11,9 @@ a strip to NCHW. Two loop orders:
 - Few tiles and many channels (*deep*): a chunk is some filters. V of all tiles is made once and
   stays in L3; U is made in L2, some channels at a time, just before it is used.
 
+With dilation D, every D-th pixel of every D-th row is an image of its own: D·D tiles interleave,
+and a strip holds the columns in that order, so that tiles read neighbours. Groups take turns.
+
 The gradient in the input is the same with turned filters; that in the filters sums V · (A g Aᵀ)
 over tiles and applies Gᵀ. What limits it: multiply-adds for many channels, transforms for few.
 """
@@ -22,7 +25,7 @@ from numpy import empty
 from numpy.typing import NDArray
 
 from minigrad.kernels.conv_plan import floor_of
-from minigrad.kernels.jit import dense, kernel
+from minigrad.kernels.jit import dense, fill, kernel
 from minigrad.kernels.panels import add_parts, panel_row, panel_sums
 from minigrad.kernels.simd import lanes
 from minigrad.kernels.team import mine, share
@@ -34,7 +37,6 @@ from minigrad.kernels.winograd_plan import (
     weight_tiling,
 )
 from minigrad.kernels.winograd_tiles import (
-    clear_borders,
     cotangent_tiles,
     filter_block_points,
     filters_from_sums,
@@ -55,15 +57,19 @@ def winograd(
     x: Array, w: Array, b: Array | None, stride: Pair, padding: Pair, dilation: Pair, groups: int,
     relu: bool = False,
 ) -> Array:  # fmt: skip
-    """`conv2d` of float32 images with 3x3 filters, stride 1, dilation 1, one group."""
-    return _correlate(x, w, b, padding, False, relu)
+    """`conv2d` of float32 images with 3x3 filters and stride 1.
+
+    A group, if not alone, has channels and filters in multiples of the vector's length.
+    """
+    return _correlate(x, w, b, padding, dilation, groups, False, relu)
 
 
 def winograd_input_grad(
     g: Array, w: Array, input_hw: Pair, stride: Pair, padding: Pair, dilation: Pair, groups: int
 ) -> Array:
-    """`conv2d_input_grad` of the same layers, padding at most 2; g as large as theirs."""
-    return _correlate(g, w, None, (2 - padding[0], 2 - padding[1]), True, False)
+    """`conv2d_input_grad` of the same layers, padding at most 2·dilation; g as large as theirs."""
+    (ph, pw), (dh, dw) = padding, dilation
+    return _correlate(g, w, None, (2 * dh - ph, 2 * dw - pw), dilation, groups, True, False)
 
 
 def winograd_weight_grad(
@@ -71,8 +77,8 @@ def winograd_weight_grad(
 ) -> Array:
     """`conv2d_weight_grad` of the same layers; g as large as theirs."""
     n, c, h, wd = x.shape
-    k = g.shape[1]
-    plan = weight_tiling(n, c, (h, wd), k, padding)
+    k, c = g.shape[1], c // groups
+    plan = weight_tiling(n, c, (h, wd), k // groups, padding, dilation, groups)
     if not plan.chunks:
         return np.zeros((k, c, 3, 3), x.dtype)
     gw = empty((k, c, 3, 3), x.dtype)
@@ -89,20 +95,22 @@ def winograd_weight_grad(
         plan.record, scratch=(plan.scratch, F32),
     )  # fmt: skip
     filter_grads.run(
-        plan.sizes.filter_blocks, 2.0 * k * c * plan.sizes.parts, sums, flat_gw, plan.record,
-        scratch=(9 * lanes(F32), F32),
+        groups * plan.sizes.filter_blocks, 2.0 * k * c * plan.sizes.parts, sums, flat_gw,
+        plan.record, scratch=(9 * lanes(F32), F32),
     )  # fmt: skip
     return gw
 
 
 def _correlate(
-    x: Array, w: Array, b: Array | None, padding: Pair, turned: bool, relu: bool
-) -> Array:
+    x: Array, w: Array, b: Array | None, padding: Pair, dilation: Pair, groups: int, turned: bool,
+    relu: bool,
+) -> Array:  # fmt: skip
     n, c, h, wd = x.shape
-    k = w.shape[1] if turned else w.shape[0]
-    plan = input_tiling(n, c, (h, wd), k, padding)
+    k = w.shape[1] * groups if turned else w.shape[0]
+    plan = input_tiling(n, c // groups, (h, wd), k // groups, padding, dilation, groups)
     y = empty((n, k, plan.sizes.oh, plan.sizes.ow), x.dtype)
-    up = plan.sizes.filter_blocks * lanes(F32)
+    filter_blocks = groups * plan.sizes.filter_blocks
+    up = filter_blocks * lanes(F32)
     if b is not None and k == up:
         bias = dense(b)
     else:
@@ -116,7 +124,7 @@ def _correlate(
     else:
         u = empty(36 * plan.sizes.u_point, x.dtype)
         filter_points.run(
-            plan.sizes.filter_blocks, 6.0 * k * c, flat_w, turned, filter_table, u, plan.record,
+            filter_blocks, 6.0 * w.size / 9, flat_w, turned, filter_table, u, plan.record,
             scratch=(plan.sizes.strip, F32),
         )  # fmt: skip
     winograd_products.run(
@@ -132,7 +140,7 @@ def _points(plan: Plan, x: Array, cotangent: bool) -> Array:
     p = plan.sizes
     v = empty(36 * (p.m_point if cotangent else p.v_point), F32)
     table = plan.write_table if cotangent else plan.read_table
-    blocks = p.filter_blocks if cotangent else p.channel_blocks
+    blocks = p.groups * (p.filter_blocks if cotangent else p.channel_blocks)
     all_points.run(
         blocks, 0.1 * len(v), x, cotangent, table, v, plan.record, scratch=(p.strip, F32)
     )
@@ -154,13 +162,9 @@ def all_points(team, chunks, x, cotangent, table, v, sizes, strip):
     """V of all tiles; a chunk is a block of channels, or of filters."""
     p = sizes[0]
     strip = mine(team, strip)
-    cap = p.tile_rows * p.tw
-    if cotangent:
-        clear_borders(strip, 4 * p.th, 4 * p.tw * p.width, 0, p.ow * p.width)
-    else:
-        clear_borders(strip, p.strip_rows, p.pitch, p.pad_w * p.width, p.w * p.width)
+    fill(strip, 0)
     for block in share(team, chunks):
-        at = block * cap * p.width
+        at = block * p.tile_rows * p.row_tiles * p.width
         if cotangent:
             cotangent_tiles(x, block, 0, p.tile_rows, p, table, v, at, strip)
         else:
@@ -172,10 +176,10 @@ def winograd_products(
     team, chunks, x, deep_v, w, turned, filter_table, made_u, bias, y, floor, blocks,
     read_table, write_table, sizes, work,
 ):  # fmt: skip
-    """A correlation; a chunk is some rows of tiles, or with p.deep a group of filters."""
+    """A correlation; a chunk is some rows of tiles, or with p.deep some filters of a group."""
     p = sizes[0]
     work = mine(team, work)
-    width, cap = p.width, p.block * p.tw
+    width, cap = p.width, p.block * p.row_tiles
     m = work[: 36 * p.m_point]
     strip = work[36 * p.m_point : 36 * p.m_point + p.strip]
     rest = work[36 * p.m_point + p.strip :]
@@ -184,37 +188,46 @@ def winograd_products(
     for chunk in share(team, chunks):
         if p.deep:
             first, last = 0, p.tile_rows
-            group0, group1 = chunk * p.filter_group, (chunk + 1) * p.filter_group
+            first_group = chunk // p.filter_groups
+            end_group = first_group + 1
+            begin = chunk % p.filter_groups * p.filter_group
+            end = min(begin + p.filter_group, p.filter_blocks)
         else:
             first, last = chunk * p.block, min((chunk + 1) * p.block, p.tile_rows)
-            group0, group1 = 0, p.filter_blocks
-            clear_borders(strip, p.strip_rows, p.pitch, p.pad_w * width, p.w * width)
-            for block in range(p.channel_blocks):
-                input_tiles(x, block, first, last, p, read_table, v, block * cap * width, strip)
-        tiles = (last - first) * p.tw
-        for group in range(group0, min(group1, p.filter_blocks), p.filter_group):
-            here = min(p.filter_group, p.filter_blocks - group)
-            for c0 in range(0, p.channel_blocks, p.channel_step):
-                channels = min(p.channel_step, p.channel_blocks - c0)
-                u_at = group * p.u_block
-                if p.deep:
-                    u_at = 0
-                    for k in range(here):
-                        filter_block_points(w, p, turned, filter_table, group + k, c0 * width,
-                                            (c0 + channels) * width, u, k * p.u_block,
-                                            strip)  # fmt: skip
-                for point in range(36):
-                    for k in range(0, here, 2):
-                        vectors = min(2, here - k)
-                        panel_row(
-                            v, point * p.v_point, blocks, c0, channels, width,
-                            u, point * p.u_point + u_at + k * p.u_block, p.u_block,
-                            m, point * p.m_point + k * cap * width, cap * width,
-                            zeros, 0, c0 == 0, tiles, vectors,
-                        )  # fmt: skip
-            for k in range(here):
-                output_tiles(m, k * cap * width, bias, group + k, first, last, p, write_table,
-                             strip, y, floor)  # fmt: skip
+            first_group, end_group = 0, p.groups
+            begin, end = 0, p.filter_blocks
+        tiles = (last - first) * p.row_tiles
+        for group in range(first_group, end_group):
+            if p.deep:
+                blocks_at = group * p.channel_blocks
+            else:
+                blocks_at = 0
+                fill(strip, 0)
+                for c in range(p.channel_blocks):
+                    input_tiles(x, group * p.channel_blocks + c, first, last, p, read_table, v,
+                                c * cap * width, strip)  # fmt: skip
+            for k0 in range(begin, end, p.filter_group):
+                block0, here = group * p.filter_blocks + k0, min(p.filter_group, end - k0)
+                for c0 in range(0, p.channel_blocks, p.channel_step):
+                    channels = min(p.channel_step, p.channel_blocks - c0)
+                    u_at = block0 * p.u_block
+                    if p.deep:
+                        u_at = 0
+                        for k in range(here):
+                            filter_block_points(w, p, turned, filter_table, block0 + k, c0 * width,
+                                                (c0 + channels) * width, u, k * p.u_block,
+                                                strip)  # fmt: skip
+                    for point in range(36):
+                        for k in range(0, here, 2):
+                            panel_row(
+                                v, point * p.v_point, blocks, blocks_at + c0, channels, width,
+                                u, point * p.u_point + u_at + k * p.u_block, p.u_block,
+                                m, point * p.m_point + k * cap * width, cap * width,
+                                zeros, 0, c0 == 0, tiles, min(2, here - k),
+                            )  # fmt: skip
+                for k in range(here):
+                    output_tiles(m, k * cap * width, bias, block0 + k, first, last, p, write_table,
+                                 strip, y, floor)  # fmt: skip
 
 
 @kernel
@@ -222,7 +235,7 @@ def winograd_sums(team, chunks, x, g, sums, read_table, write_table, sizes, work
     """Partial sums of a filter gradient, each over some rows of tiles: a chunk."""
     p = sizes[0]
     work = mine(team, work)
-    width, cap = p.width, p.block * p.tw
+    width, cap = p.width, p.block * p.row_tiles
     v = work[: 36 * p.v_point]
     m = work[36 * p.v_point : 36 * (p.v_point + p.m_point)]
     strip = work[36 * (p.v_point + p.m_point) :]
@@ -232,22 +245,26 @@ def winograd_sums(team, chunks, x, g, sums, read_table, write_table, sizes, work
         begin, end = part * steps // p.parts, (part + 1) * steps // p.parts
         for step in range(begin, end):
             first, last = step * p.block, min((step + 1) * p.block, p.tile_rows)
-            clear_borders(strip, p.strip_rows, p.pitch, p.pad_w * width, p.w * width)
-            for block in range(p.channel_blocks):
-                input_tiles(x, block, first, last, p, read_table, v, block * cap * width, strip)
-            clear_borders(strip, p.strip_rows, 4 * p.tw * width, 0, p.ow * width)
-            for block in range(p.filter_blocks):
-                cotangent_tiles(g, block, first, last, p, write_table, m, block * cap * width,
-                                strip)  # fmt: skip
-            for point in range(36):
+            tiles = (last - first) * p.row_tiles
+            for group in range(p.groups):
+                fill(strip, 0)
+                for c in range(p.channel_blocks):
+                    input_tiles(x, group * p.channel_blocks + c, first, last, p, read_table, v,
+                                c * cap * width, strip)  # fmt: skip
+                fill(strip, 0)
+                k0 = group * p.filter_blocks
                 for k in range(p.filter_blocks):
-                    for c in range(p.channel_blocks):
-                        panel_sums(
-                            v, point * p.v_point + c * cap * width, 0,
-                            m, point * p.m_point + k * cap * width, 0, 1, (last - first) * p.tw,
-                            u, point * p.u_point + k * p.u_block + c * width * width,
-                            step == begin,
-                        )  # fmt: skip
+                    cotangent_tiles(g, k0 + k, first, last, p, write_table, m, k * cap * width,
+                                    strip)  # fmt: skip
+                for point in range(36):
+                    for k in range(p.filter_blocks):
+                        for c in range(p.channel_blocks):
+                            panel_sums(
+                                v, point * p.v_point + c * cap * width, 0,
+                                m, point * p.m_point + k * cap * width, 0, 1, tiles,
+                                u, point * p.u_point + (k0 + k) * p.u_block + c * width * width,
+                                step == begin,
+                            )  # fmt: skip
 
 
 @kernel
@@ -258,27 +275,29 @@ def filter_grads(team, chunks, sums, gw, sizes, taps):
     for block in share(team, chunks):
         for point in range(36):
             add_parts(sums, point * p.u_point + block * p.u_block, p.u_block)
-        filters_from_sums(sums[0], block * p.u_block, p.u_point, block, 0, p.c, p.k, p.c, gw, taps,
-                          p.width)  # fmt: skip
+        filters_from_sums(sums[0], block * p.u_block, p.u_point, block, 0, p.c, p.groups * p.k,
+                          p.c, gw, taps, p.width)  # fmt: skip
 
 
 @kernel
 def winograd_deep_sums(team, chunks, v, m, gw, sizes, work):
-    """The gradient from V and M of all tiles; a chunk is a group of filters."""
+    """The gradient from V and M of all tiles; a chunk is some filters of a group."""
     p = sizes[0]
     work = mine(team, work)
-    width, tiles = p.width, p.tile_rows * p.tw
+    width, tiles = p.width, p.tile_rows * p.row_tiles
     taps, u = work[: 9 * width], work[9 * width :]
-    for group in share(team, chunks):
-        k0, k1 = group * p.filter_group, min((group + 1) * p.filter_group, p.filter_blocks)
+    for chunk in share(team, chunks):
+        group, first = chunk // p.filter_groups, chunk % p.filter_groups * p.filter_group
+        k0, here = group * p.filter_blocks + first, min(p.filter_group, p.filter_blocks - first)
         for c in range(p.channel_blocks):
+            v_at = (group * p.channel_blocks + c) * tiles * width
             for point in range(36):
-                for k in range(k0, k1):
+                for k in range(here):
                     panel_sums(
-                        v, point * p.v_point + c * tiles * width, 0,
-                        m, point * p.m_point + k * tiles * width, 0, 1, tiles,
-                        u, point * p.u_point + (k - k0) * p.u_block, True,
+                        v, point * p.v_point + v_at, 0,
+                        m, point * p.m_point + (k0 + k) * tiles * width, 0, 1, tiles,
+                        u, point * p.u_point + k * p.u_block, True,
                     )  # fmt: skip
-            for k in range(k0, k1):
-                filters_from_sums(u, (k - k0) * p.u_block, p.u_point, k, c * width,
-                                  (c + 1) * width, p.k, p.c, gw, taps, width)  # fmt: skip
+            for k in range(here):
+                filters_from_sums(u, k * p.u_block, p.u_point, k0 + k, c * width, (c + 1) * width,
+                                  p.groups * p.k, p.c, gw, taps, width)  # fmt: skip

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from minigrad.kernels.conv_plan import out_hw
 from minigrad.kernels.jit import packed
 from minigrad.kernels.simd import lanes
 
@@ -28,7 +29,8 @@ class Tiling(NamedTuple):
     """The numbers that the kernels need. Sizes and strides are in elements."""
 
     width: int  # L, the vector's length
-    c: int
+    groups: int
+    c: int  # channels and filters of a group
     k: int
     h: int
     w: int
@@ -36,15 +38,19 @@ class Tiling(NamedTuple):
     ow: int
     pad_h: int
     pad_w: int
+    dil_h: int  # so many tiles interleave, each of every dil_h-th row
+    dil_w: int
     deep: int  # the loop order
-    th: int  # rows of tiles of an image
-    tw: int  # tiles in a row
+    th: int  # rows of tiles of an image, of interleaved ones together
+    tw: int  # tiles side by side in a row
+    row_tiles: int  # tiles in a row: dil_h · dil_w · tw
     tile_rows: int  # of all images
     block: int  # rows of tiles in a chunk
-    channel_blocks: int
+    channel_blocks: int  # of a group
     channel_step: int  # blocks of channels whose U is made at once
-    filter_blocks: int
+    filter_blocks: int  # of a group
     filter_group: int  # blocks of filters whose products are kept at once
+    filter_groups: int  # of those, in a group of the layer
     pitch: int  # of a strip of input pixels
     strip_rows: int
     strip: int
@@ -64,21 +70,25 @@ class Plan:
     chunks: int
     work: float  # ns
     scratch: int  # elements
-    blocks: Ints  # place in V of each block of channels
+    blocks: Ints  # place in V of each block of channels; if deep, of all groups
     read_table: Ints  # place in the strip of each pixel of a run of input rows
     write_table: Ints  # the same for outputs
 
 
 @lru_cache(maxsize=512)
-def input_tiling(n: int, c: int, hw: Pair, k: int, padding: Pair) -> Plan:
-    """Of `winograd` and of the input's gradient."""
-    return _plan(n, c, hw, k, padding, sums=False)
+def input_tiling(
+    n: int, c: int, hw: Pair, k: int, padding: Pair, dilation: Pair, groups: int
+) -> Plan:
+    """Of `winograd` and of the input's gradient; c and k are those of a group."""
+    return _plan(n, c, hw, k, padding, dilation, groups, sums=False)
 
 
 @lru_cache(maxsize=512)
-def weight_tiling(n: int, c: int, hw: Pair, k: int, padding: Pair) -> Plan:
+def weight_tiling(
+    n: int, c: int, hw: Pair, k: int, padding: Pair, dilation: Pair, groups: int
+) -> Plan:
     """Of the filters' gradient."""
-    return _plan(n, c, hw, k, padding, sums=True)
+    return _plan(n, c, hw, k, padding, dilation, groups, sums=True)
 
 
 @lru_cache(maxsize=1)
@@ -96,54 +106,66 @@ def turned_table() -> Ints:
     return np.where(p < 9, 8 - p, 9) * width
 
 
-def _plan(n: int, c: int, hw: Pair, k: int, padding: Pair, sums: bool) -> Plan:
+def _plan(
+    n: int, c: int, hw: Pair, k: int, padding: Pair, dilation: Pair, groups: int, sums: bool
+) -> Plan:
     width = lanes(np.dtype(np.float32))
-    (h, w), (oh, ow) = hw, (hw[0] + 2 * padding[0] - 2, hw[1] + 2 * padding[1] - 2)
-    th, tw = -(-oh // 4), -(-ow // 4)
-    tile_rows = n * th
+    (h, w), (dh, dw) = hw, dilation
+    oh, ow = out_hw(hw, (3, 3), (1, 1), padding, dilation)
+    th, tw = -(-oh // (4 * dh)), -(-ow // (4 * dw))
+    tile_rows, row_tiles = n * th, dh * dw * tw
     cb, kb = -(-c // width), -(-k // width)  # blocks of channels, of filters
     block_bytes = 36 * 4 * width  # of one tile, or one channel, and one block
     u_bytes = block_bytes * cb * width * kb
-    deep = kb > 1 and block_bytes * tile_rows * tw * cb < u_bytes
+    deep = kb > 1 and block_bytes * tile_rows * row_tiles * cb < u_bytes
     group = max(1, min(kb, FILTER_GROUP // width))
     step = max(cb, 1)
     if deep:
-        group = max(1, min(group, kb // MIN_CHUNKS))
+        group = max(1, min(group, groups * kb // MIN_CHUNKS))
         if not sums:
             step = min(cb, max(1, CHUNK_BYTES // (block_bytes * width * group)))
     kept = kb if sums else group
     tiles = min(max(CHUNK_BYTES // (block_bytes * (cb + kept)), MIN_TILES), MAX_TILES)
-    tiles = min(tiles, -(-tile_rows * tw // MIN_CHUNKS))
-    block = tile_rows if deep else max(1, min(round(tiles / max(tw, 1)), tile_rows))
+    tiles = min(tiles, -(-tile_rows * row_tiles // MIN_CHUNKS))
+    block = tile_rows if deep else max(1, min(round(tiles / max(row_tiles, 1)), tile_rows))
     steps = -(-tile_rows // max(block, 1))
     u_block = (1 if deep and sums else step) * width * width
-    u_point = (group if deep else kb) * u_block + width
+    u_point = (group if deep else groups * kb) * u_block + width
     parts = max(2, min(MIN_CHUNKS, PARTIAL_BYTES // (36 * 4 * u_point)))
     parts = min(parts, steps)
-    high, pitch = min(block, th), (4 * tw + 2) * width  # tile rows of one image in a strip
-    strip_rows = 4 * high + 2
+    high, pitch = min(block, th), dw * (4 * tw + 2) * width  # tile rows of one image in a strip
+    strip_rows = dh * (4 * high + 2)
     strip = max(strip_rows * pitch, 9 * width * width)
-    v_point, m_point = ((cb * block * tw + 1) * width, (kept * block * tw + 1) * width)
+    at_once = block * row_tiles
+    shared = groups if deep else 1  # V, and M of cotangents, of so many groups are kept at once
+    v_point = (shared * cb * at_once + 1) * width
+    m_point = ((shared if sums else 1) * kept * at_once + 1) * width
     if deep:
-        chunks = -(-kb // group)
+        chunks = groups * -(-kb // group)
         scratch = 36 * u_point + (9 * width if sums else 36 * m_point + strip)
     else:
         chunks = parts if sums else steps
         scratch = 36 * (v_point + m_point) + strip
     sizes = Tiling(
-        width, c, k, h, w, oh, ow, *padding, int(deep), th, tw, tile_rows, block, cb, step, kb,
-        group, pitch, strip_rows, strip, v_point, m_point, u_point, u_block,
-        parts,
+        width, groups, c, k, h, w, oh, ow, *padding, dh, dw, int(deep), th, tw, row_tiles,
+        tile_rows, block, cb, step, kb, group, -(-kb // group), pitch, strip_rows, strip, v_point,
+        m_point, u_point, u_block, parts,
     )  # fmt: skip
     return Plan(
         sizes=sizes, record=packed(sizes), chunks=chunks if oh and ow else 0,
-        work=0.02 * n * oh * ow * c * k * 9 / 3, scratch=scratch,
-        blocks=np.arange(cb) * (block * tw * width),
-        read_table=_places(strip_rows, w, pitch, width) + padding[1] * width,
-        write_table=_places(4 * high, ow, 4 * tw * width, width),
+        work=0.02 * n * oh * ow * groups * c * k * 9 / 3, scratch=scratch,
+        blocks=np.arange(shared * cb) * (at_once * width),
+        read_table=_places(strip_rows, padding[1], w, dw, 4 * tw + 2, width),
+        write_table=_places(4 * dh * high, 0, ow, dw, 4 * tw, width),
     )  # fmt: skip
 
 
-def _places(rows: int, columns: int, pitch: int, width: int) -> Ints:
-    """Where each pixel of a run of rows stands in a strip."""
-    return (np.arange(rows)[:, None] * pitch + np.arange(columns) * width).reshape(-1)
+def _places(rows: int, first: int, columns: int, step: int, run: int, width: int) -> Ints:
+    """Where each pixel of some rows stands in a strip, from column `first` on.
+
+    Of a row of a strip, first come the columns 0, step, 2·step, ..., in a run that is as long as
+    the tiles need, then the columns 1, step + 1, ....
+    """
+    column = first + np.arange(columns)
+    place = column % step * run + column // step
+    return ((np.arange(rows)[:, None] * (step * run) + place) * width).reshape(-1)

@@ -16,7 +16,6 @@ from minigrad.kernels.winograd_simd import (
 )
 
 __all__ = [
-    "clear_borders",
     "cotangent_tiles",
     "filter_block_points",
     "filters_from_sums",
@@ -29,14 +28,18 @@ __all__ = [
 def filter_block_points(w, p, turned, table, block, c0, c1, u, u_at, strip):
     """U [point][channel c0..c1][L] of one block of filters; channels past p.c are zero.
 
-    The filter of output k and input c begins at w[k·9·C + 9·c]; turned, at w[c·9·K + 9·k], and is
-    read backwards.
+    The filter of output k and input c begins at w[k·9·C + 9·c]; turned, at w[c·9·K + 9·k] of what
+    its group has, and is read backwards.
     """
     width = p.width
-    many = min(width, p.k - block * width)
+    group = block // p.filter_blocks
+    many = min(width, p.groups * p.k - block * width)
     for first in range(c0, min(c1, p.c), width if not turned else 1):
         count = min(width, min(c1, p.c) - first) if not turned else 1
-        start = first * p.k * 9 + block * width * 9 if turned else (block * width * p.c + first) * 9
+        if turned:
+            start = ((group * (p.c - 1) + first) * p.k + block * width) * 9
+        else:
+            start = (block * width * p.c + first) * 9
         stride, run = (9, 9) if turned else (p.c * 9, count * 9)
         if turned and start + (width - 1) * 9 + width <= len(w):
             run = max(width, 9)  # the table sends what a vector reads past 9 taps out of the way
@@ -60,30 +63,27 @@ def filters_from_sums(u, u_at, u_point, block, c0, c1, k, c, gw, taps, width):
 
 
 @helper
-def clear_borders(strip, rows, pitch, before, inside):
-    """Zero the columns of a strip that pixels never reach, `inside` of them after `before`."""
-    for r in range(rows):
-        line = strip[r * pitch : (r + 1) * pitch]
-        fill(line[:before], 0)
-        fill(line[before + inside :], 0)
-
-
-@helper
 def input_tiles(x, block, first, last, p, table, v, v_at, strip):
-    """The points of the input tiles of tile rows first..last, one block of channels."""
+    """The points of the input tiles of tile rows first..last, one block of channels.
+
+    What pixels never reach in the strip is zero before and after.
+    """
     width = p.width
     row, t = first, 0
     while row < last:
         n, i0 = row // p.th, row % p.th
         i1 = min(p.th, i0 + last - row)
-        plane = (n * p.c + block * width) * p.h * p.w
-        read_rows(x, plane, p.h * p.w, min(width, p.c - block * width), 4 * i0 - p.pad_h,
-                  4 * (i1 - i0) + 2, p.h, p.w, table, strip, 0, p.pitch)  # fmt: skip
-        for i in range(i1 - i0):
-            for j in range(p.tw):
-                at = 4 * i * p.pitch + 4 * j * width
-                tile_input(strip, at, p.pitch, v, v_at + t * width, p.v_point)
-                t += 1
+        many = min(width, p.groups * p.c - block * width)
+        plane = (n * p.groups * p.c + block * width) * p.h * p.w
+        read_rows(x, plane, p.h * p.w, many, 4 * p.dil_h * i0 - p.pad_h,
+                  p.dil_h * (4 * (i1 - i0) + 2), p.h, p.w, table, strip, 0, p.pitch)  # fmt: skip
+        for i in range(p.dil_h * (i1 - i0)):
+            line = (4 * p.dil_h * (i // p.dil_h) + i % p.dil_h) * p.pitch
+            for a in range(p.dil_w):
+                for j in range(p.tw):
+                    at = line + (a * (4 * p.tw + 2) + 4 * j) * width
+                    tile_input(strip, at, p.dil_h * p.pitch, v, v_at + t * width, p.v_point)
+                    t += 1
         row += i1 - i0
 
 
@@ -92,18 +92,20 @@ def output_tiles(m, m_at, bias, block, first, last, p, table, strip, y, floor):
     """The outputs of tile rows first..last, one block of filters, from their products."""
     width = p.width
     row, t = first, 0
-    pitch = 4 * p.tw * width
+    pitch, row_step = 4 * p.dil_w * p.tw * width, 4 * p.dil_h
     while row < last:
         n, i0 = row // p.th, row % p.th
         i1 = min(p.th, i0 + last - row)
-        for i in range(i1 - i0):
-            for j in range(p.tw):
-                at = 4 * i * pitch + 4 * j * width
-                tile_output(m, m_at + t * width, p.m_point, bias, block * width, strip, at, pitch)
+        for i in range(p.dil_h * (i1 - i0)):
+            line = (row_step * (i // p.dil_h) + i % p.dil_h) * pitch
+            for j in range(p.dil_w * p.tw):
+                at = line + 4 * j * width
+                tile_output(m, m_at + t * width, p.m_point, bias, block * width, strip, at,
+                            p.dil_h * pitch)  # fmt: skip
                 t += 1
-        plane = (n * p.k + block * width) * p.oh * p.ow + 4 * i0 * p.ow
-        run = (min(4 * i1, p.oh) - 4 * i0) * p.ow
-        many = min(width, p.k - block * width)
+        plane = ((n * p.groups * p.k + block * width) * p.oh + row_step * i0) * p.ow
+        run = (min(row_step * i1, p.oh) - row_step * i0) * p.ow
+        many = min(width, p.groups * p.k - block * width)
         write_strip(strip, 0, table, run, y, plane, p.oh * p.ow, many, 0, many, floor)
         row += i1 - i0
 
@@ -113,16 +115,18 @@ def cotangent_tiles(g, block, first, last, p, table, v, v_at, strip):
     """The points of the cotangents of tile rows first..last, one block of filters."""
     width = p.width
     row, t = first, 0
-    pitch = 4 * p.tw * width
+    pitch, row_step = 4 * p.dil_w * p.tw * width, 4 * p.dil_h
     while row < last:
         n, i0 = row // p.th, row % p.th
         i1 = min(p.th, i0 + last - row)
-        plane = (n * p.k + block * width) * p.oh * p.ow
-        read_rows(g, plane, p.oh * p.ow, min(width, p.k - block * width), 4 * i0, 4 * (i1 - i0),
-                  p.oh, p.ow, table, strip, 0, pitch)  # fmt: skip
-        for i in range(i1 - i0):
-            for j in range(p.tw):
-                at = 4 * i * pitch + 4 * j * width
-                tile_cotangent(strip, at, pitch, v, v_at + t * width, p.m_point)
+        many = min(width, p.groups * p.k - block * width)
+        plane = (n * p.groups * p.k + block * width) * p.oh * p.ow
+        read_rows(g, plane, p.oh * p.ow, many, row_step * i0, row_step * (i1 - i0), p.oh, p.ow,
+                  table, strip, 0, pitch)  # fmt: skip
+        for i in range(p.dil_h * (i1 - i0)):
+            line = (row_step * (i // p.dil_h) + i % p.dil_h) * pitch
+            for j in range(p.dil_w * p.tw):
+                at = line + 4 * j * width
+                tile_cotangent(strip, at, p.dil_h * pitch, v, v_at + t * width, p.m_point)
                 t += 1
         row += i1 - i0
