@@ -19,7 +19,7 @@ from numpy import empty
 from numpy.typing import NDArray
 
 from minigrad.kernels.conv_plan import floor_of, out_hw, taps_of_phases
-from minigrad.kernels.depthwise_simd import GROUP, plane_dots, plane_sums
+from minigrad.kernels.depthwise_simd import GROUP, TALL, plane_dots, plane_sums
 from minigrad.kernels.jit import dense, fill, kernel, packed
 from minigrad.kernels.simd import lanes
 from minigrad.kernels.team import mine, share
@@ -100,6 +100,7 @@ class Sizes(NamedTuple):
     out_row: int  # outputs from one row, column of a phase to the next
     out_col: int
     k: int  # taps of the window
+    tall: int  # whether sources are read once for TALL taps
 
 
 @dataclass(frozen=True)
@@ -149,8 +150,14 @@ def _plan(hw: Pair, out: Pair, step: Pair, out_step: Pair, k: Pair, phases: Phas
     table, taps = [], []
     for first, (evens, odds) in phases:
         table.append((*first, len(taps), len(evens), len(odds)))
-        taps += [*evens, *odds]
-    sizes = Sizes(*hw, *out, *step, *out_step, k[0] * k[1])
+        for some in (evens, odds):
+            taps += sorted(some, key=lambda tap: (tap[1], tap[0]))
+    columns = [taps[t : t + TALL] for t in range(0, len(taps), TALL)]
+    below = [(e, d) for e, d, _ in taps] == [
+        (taps[0][0] + q, column[0][1]) for column in columns for q in range(TALL)
+    ]
+    tall = below and len(phases) == 1 and out_step == (1, 1) and step in ((1, 1), (2, 2))
+    sizes = Sizes(*hw, *out, *step, *out_step, k[0] * k[1], int(tall))
     return Plan(
         sizes=sizes,
         record=packed(sizes),
@@ -172,7 +179,7 @@ def depthwise_products(team, chunks, x, w, bias, y, phases, taps, sizes, zeros, 
             plane_sums(x, plane * p.h * p.w, p.h, p.w, p.row_step, p.col_step, taps, phases[k, 2],
                        phases[k, 3], phases[k, 4], w, c * p.k, bias, c, y,
                        (plane * p.oh + row) * p.ow + col, p.out_row * p.ow, rows, cols, p.out_col,
-                       p.ow, zeros, floor)  # fmt: skip
+                       p.ow, zeros, floor, p.tall)  # fmt: skip
 
 
 @kernel
@@ -194,10 +201,10 @@ def depthwise_sums(
                 plane = image * channels + c
                 plane_dots(g, plane * p.oh * p.ow, p.oh, p.ow, x, plane * p.h * p.w, p.h, p.w,
                            p.row_step, p.col_step, taps, len(taps), work, (c - first) * size,
-                           width, zeros)  # fmt: skip
+                           width, zeros, p.tall * (len(taps) == TALL * TALL))  # fmt: skip
         for c in range(first, last):
             for t in range(p.k):
                 total, at = sums.dtype.type(0), (c - first) * size + t * width
                 for lane in range(width):
                     total += work[at + lane]
-                sums[(part * channels + c) * p.k + t] = total
+                sums[(part * channels + c) * p.k + taps[t, 2]] = total

@@ -17,12 +17,13 @@ __all__ = ["GROUP", "plane_dots", "plane_sums"]
 
 ROWS = [8, 4, 1]  # of outputs that are summed at once, which look up their taps together
 GROUP = 9  # taps whose dot products are taken at once
+TALL = 3  # rows of a window that is tall: each row of sources is read once for all its taps
 
 
 @intrinsic
 def plane_sums(
     typingctx, x, x_at, h, w, row_step, col_step, taps, first, evens, odds, weights, weights_at,
-    bias, bias_at, y, y_at, pitch, rows, cols, out_step, width, zeros, floor,
+    bias, bias_at, y, y_at, pitch, rows, cols, out_step, width, zeros, floor, tall,
 ):  # fmt: skip
     """y[y_at + i·pitch + j·out_step] = bias[bias_at] + sum over taps t of
     weights[weights_at + k_t] · x[x_at + (i·row_step + e_t)·w + j·col_step + d_t].
@@ -30,27 +31,29 @@ def plane_sums(
     For i < rows and j < cols; `floor` where that is less. taps[t] = (e, d, k); what lies outside
     the plane (h, w) of x is 0. The taps are `evens` from `first` on; with an out_step of 2, the
     `odds` that follow make y[... + 1], and the rows of y are `width` long. `zeros` are w of them.
+    With `tall`, taps come in columns of TALL, one row below the other, steps are 1 or 2 and alike.
     """
     return intrinsic_of(
         _plane_sums, x, x_at, h, w, row_step, col_step, taps, first, evens, odds, weights,
         weights_at, bias, bias_at, y, y_at, pitch, rows, cols, out_step, width, zeros,
-        floor,
+        floor, tall,
     )  # fmt: skip
 
 
 @intrinsic
 def plane_dots(
     typingctx, g, g_at, rows, cols, x, x_at, h, w, row_step, col_step, taps, count, y, y_at,
-    length, zeros,
+    length, zeros, tall,
 ):  # fmt: skip
     """y[y_at + t·length + l] += sum_{i<rows, j<cols, j%L=l}
     g[g_at + i·cols + j] · x[x_at + (i·row_step + e_t)·w + j·col_step + d_t].
 
-    For the taps t < count, a multiple of GROUP, with L <= length lanes; see `plane_sums`.
+    For the taps t < count, a multiple of GROUP, with L <= length lanes; see `plane_sums`. With
+    `tall`, they are TALL columns of as many.
     """
     return intrinsic_of(
         _plane_dots, g, g_at, rows, cols, x, x_at, h, w, row_step, col_step, taps, count, y,
-        y_at, length, zeros,
+        y_at, length, zeros, tall,
     )  # fmt: skip
 
 
@@ -91,15 +94,27 @@ def _plane_sums(
     b: Any, x: Any, x_at: Any, h: Any, w: Any, row_step: Any, col_step: Any, taps: Any, first: Any,
     evens: Any, odds: Any, weights: Any, weights_at: Any, bias: Any, bias_at: Any, y: Any,
     y_at: Any, pitch: Any, rows: Any, cols: Any, out_step: Any, width: Any, zeros: Any,
-    floor: Any,
+    floor: Any, tall: Any,
 ) -> None:  # fmt: skip
     index = rows.type
     source = _Sources(b, at(b, x, x_at), h, w, row_step, col_step, taps, zeros)
     weights, y = at(b, weights, weights_at), at(b, y, y_at)
     shift = b.load(at(b, bias, bias_at))
 
-    def plane(pairs: bool, v: Lanes, step: int | None) -> None:
+    def plane(pairs: bool, columns_of: int, v: Lanes, step: int | None) -> None:
         def sums(start: Any, count: Any, i: Any, many: int, j: Any) -> list[Any]:
+            def add_column(t: Any, sums: list[Any]) -> list[Any]:
+                taps = [source.tap(b.add(start, b.add(t, index(q)))) for q in range(TALL)]
+                (e, d, _), sums = taps[0], list(sums)
+                column = [v.spread(b.load(at(b, weights, k))) for _, _, k in taps]
+                read, top = source.columns(v, step, j, d), b.add(b.mul(i, row_step), e)
+                for s in range(step * (many - 1) + TALL):
+                    row = read(b.add(top, index(s)))
+                    for r in range(many):
+                        if 0 <= s - step * r < TALL:
+                            sums[r] = v.fma(column[s - step * r], row, sums[r])
+                return sums
+
             def add(t: Any, sums: list[Any]) -> list[Any]:
                 e, d, k = source.tap(b.add(start, t))
                 weight, read = v.spread(b.load(at(b, weights, k))), source.columns(v, step, j, d)
@@ -108,7 +123,8 @@ def _plane_sums(
                     for r, s in enumerate(sums)
                 ]
 
-            return loop(b, count, 1, [v.spread(shift)] * many, add)
+            one = add if columns_of == 1 else add_column
+            return loop(b, count, columns_of, [v.spread(shift)] * many, one)
 
         def columns(i: Any, many: int, j: Any, _: list[Any]) -> list[Any]:
             found = [sums(first, evens, i, many, j)]
@@ -128,7 +144,8 @@ def _plane_sums(
         def band(i: Any, many: int) -> None:
             loop(b, cols, v.width, [], partial(columns, i, many))
 
-        in_sizes(b, rows, ROWS, band)
+        if columns_of == 1 or step is not None:
+            in_sizes(b, rows, ROWS, band)
 
     # Outputs in pairs need sources side by side, as the gradient of a stride of 2 has them.
     two = b.and_(b.icmp_signed("==", out_step, index(2)), b.icmp_signed("==", col_step, index(1)))
@@ -137,20 +154,55 @@ def _plane_sums(
             half = max(1, Lanes(b, x).width // 2)
             short = b.icmp_signed("<=", cols, index(half))
             case = b.add(index(1), b.zext(short, index))
-            switch(b, case, 2, lambda k: plane(True, Lanes(b, x, half if k == 2 else None), 1))
-        with other:
-            apart = b.icmp_signed("!=", out_step, index(1))
-            step = b.select(apart, index(3), col_step)
-            by_step(b, x, cols, step, partial(plane, False))
+            switch(b, case, 2, lambda k: plane(True, 1, Lanes(b, x, half if k == 2 else None), 1))
+        with other, b.if_else(b.icmp_signed("!=", tall, index(0))) as (yes, no):
+            with yes:
+                by_step(b, x, cols, col_step, partial(plane, False, TALL))
+            with no:
+                apart = b.icmp_signed("!=", out_step, index(1))
+                step = b.select(apart, index(3), col_step)
+                by_step(b, x, cols, step, partial(plane, False, 1))
 
 
 def _plane_dots(
     b: Any, g: Any, g_at: Any, rows: Any, cols: Any, x: Any, x_at: Any, h: Any, w: Any,
     row_step: Any, col_step: Any, taps: Any, count: Any, y: Any, y_at: Any, length: Any,
-    zeros: Any,
+    zeros: Any, tall: Any,
 ) -> None:  # fmt: skip
     g, y = at(b, g, g_at), at(b, y, y_at)
     source = _Sources(b, at(b, x, x_at), h, w, row_step, col_step, taps, zeros)
+
+    def tall_plane(v: Lanes, step: int | None) -> None:
+        if step is None:
+            return
+        taps = [source.tap(count.type(k)) for k in range(TALL * TALL)]
+        places = [at(b, y, b.mul(length, count.type(k))) for k in range(TALL * TALL)]
+        first, below = taps[0][0], range(TALL - step)  # rows of sources that the next output meets
+
+        def columns(j: Any, sums: list[Any]) -> list[Any]:
+            only = v.below(j, cols)
+            reads = [source.columns(v, step, j, d, only) for _, d, _ in taps[::TALL]]
+            kept = [read(b.add(first, first.type(q))) for read in reads for q in below]
+
+            def row(i: Any, state: list[Any]) -> list[Any]:
+                cotangents = v.load_where(only, at(b, g, b.mul(i, cols), j))
+                top = b.add(b.mul(i, row_step), first)
+                sums, kept = state[: len(taps)], []
+                for c, read in enumerate(reads):
+                    met = state[len(taps) + c * len(below) :][: len(below)]
+                    for q in range(len(below), TALL):
+                        met.append(read(b.add(top, first.type(q))))
+                    for q, source_row in enumerate(met):
+                        t = c * TALL + q
+                        sums[t] = v.fma(cotangents, source_row, sums[t])
+                    kept += met[step:]
+                return sums + kept
+
+            return loop(b, rows, 1, [*sums, *kept], row)[: len(taps)]
+
+        sums = loop(b, cols, v.width, [v.load(p) for p in places], columns)
+        for place, value in zip(places, sums, strict=True):
+            v.store(value, place)
 
     def plane(v: Lanes, step: int | None) -> None:
         def group(t: Any, _: list[Any]) -> list[Any]:
@@ -178,4 +230,8 @@ def _plane_dots(
 
         loop(b, count, GROUP, [], group)
 
-    by_step(b, x, cols, col_step, plane)
+    with b.if_else(b.icmp_signed("!=", tall, tall.type(0))) as (yes, no):
+        with yes:
+            by_step(b, x, cols, col_step, tall_plane)
+        with no:
+            by_step(b, x, cols, col_step, plane)
