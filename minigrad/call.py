@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["elementwise", "general", "run"]
 
 _new = Tensor.__new__
+_PLAIN = frozenset((tuple, int, bool, float, str, type(None)))
 MANY = 65536  # elements from which an op's own function, on all threads, beats its plain one
 
 def _array(op: Op, name: str, value: Any, optional: bool) -> Any:
@@ -83,20 +84,23 @@ def run(op: Op, values: list[Any]) -> Any:
     if op.order is not None:
         values = [values[i] for i in op.order]
     tensors, settings = values[:n], values[n:]
-    for i, v in enumerate(settings):
-        if isinstance(v, Tensor):
-            if v._rg and op.custom:
-                check_setting(op, op.settings[i], v)
-            settings[i] = v._data
+    for v in settings:
+        if v.__class__ not in _PLAIN and isinstance(v, Tensor):
+            settings = [_setting(op, *pair) for pair in zip(op.settings, settings)]
+            break
     if op.numbers:
         _check_numbers(op, settings)
     if op.variadic:
         tensors = _listed(op, tensors[0])
-    arrays = []
-    for i, v in enumerate(tensors):
-        if not isinstance(v, Tensor) and not op.variadic:
-            tensors[i] = v = _array(op, op.inputs[i], v, op.optional[i])
-        arrays.append(v._data if isinstance(v, Tensor) else v)
+    arrays: list[Any] = []
+    for v in tensors:
+        if not isinstance(v, Tensor):
+            if not op.variadic:
+                i = len(arrays)
+                tensors[i] = v = _array(op, op.inputs[i], v, op.optional[i])
+            arrays.append(v._data if isinstance(v, Tensor) else v)
+        else:
+            arrays.append(v._data)
     if op.promote is not None:
         arrays = _promoted(op, arrays)
     token = quiet(silent)
@@ -108,10 +112,11 @@ def run(op: Op, values: list[Any]) -> Any:
     finally:
         unquiet(token)
     many = len(op.outputs)
+    outs: tuple[Tensor, ...]
     if many == 1 and not op.byproducts:
-        outs, byproducts = [wrap(got if got.__class__ is Array else np.asarray(got))], ()
+        outs, byproducts = (wrap(got if got.__class__ is Array else np.asarray(got)),), ()
     else:
-        outs = [wrap(p if p.__class__ is Array else np.asarray(p)) for p in got[:many]]
+        outs = tuple([wrap(p if p.__class__ is Array else np.asarray(p)) for p in got[:many]])
         byproducts = got[many:]
     if op.view:
         for o in outs:
@@ -122,7 +127,16 @@ def run(op: Op, values: list[Any]) -> Any:
     elif inferring():
         for o in outs:
             _mark_inference(o)
-    return outs[0] if many == 1 else tuple(outs)
+    return outs[0] if many == 1 else outs
+
+
+def _setting(op: Op, name: str, value: Any) -> Any:
+    """A setting as the op's function takes it: tensors as arrays."""
+    if not isinstance(value, Tensor):
+        return value
+    if value._rg and op.custom:
+        check_setting(op, name, value)
+    return value._data
 
 
 def _listed(op: Op, seq: Any) -> list[Any]:

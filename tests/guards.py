@@ -32,7 +32,9 @@ def guarded(module: ModuleType, *names: str) -> Iterator[list[np.ndarray]]:
         return whole[64:-64].reshape(shape)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(threads, "scratch", surrounded)
+        patch.setattr(
+            threads, "scratch", lambda size, dtype, rows: surrounded((rows, size), dtype)
+        )
         for name in names:
             made_by = partial(surrounded, value=0.0) if name == "zeros" else surrounded
             patch.setattr(module, name, made_by)

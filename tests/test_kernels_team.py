@@ -24,6 +24,14 @@ def count(team, chunks, seen, done):
         own[0] += 1
 
 
+@jit.kernel
+def note_first(team, chunks, first):
+    """The chunk with which each thread begins."""
+    own = mine(team, first)
+    for i in share(team, chunks):
+        own[0] = i if own[0] < 0 else own[0]
+
+
 @pytest.fixture(params=[1, 2, 3, 4])
 def some_threads(request):
     before = threads.get_num_threads()
@@ -44,6 +52,19 @@ def test_every_chunk_is_done_once(some_threads):
         for _ in range(100):
             wrong, done = call(chunks)
             assert wrong == 0 and done.sum() == chunks
+
+
+def test_large_calls_go_through_their_chunks_in_turn_forwards_and_backwards():
+    before, begun = threads.get_num_threads(), []
+    threads.set_num_threads(2)
+    try:
+        for _ in range(20):
+            first = np.full((2, 16), -1)
+            note_first.run(64, BIG, first)
+            begun.append(int(first[0, 0]))
+    finally:
+        threads.set_num_threads(before)
+    assert begun == [24, 0] * 10  # the caller has chunks 0 to 31, and takes a quarter of them first
 
 
 def test_workers_help(some_threads):
@@ -123,8 +144,9 @@ def test_work_space_has_a_row_for_each_thread(some_threads):
     shapes = []
 
     class Kernel(jit.Kernel):
-        def __call__(self, team, chunks, *args):
-            shapes.append(args[-1].shape)
+        @property
+        def dispatcher(self):
+            return lambda team, chunks, *args: shapes.append(args[-1].shape)
 
     Kernel(count.function, keep=False).run(8, BIG, scratch=(100, np.dtype(np.float32)))
     assert shapes == [(some_threads, 112)] if some_threads > 1 else [(1, 100)]

@@ -64,6 +64,7 @@ def out_hw(hw: Pair, k: Pair, stride: Pair, padding: Pair, dilation: Pair) -> Pa
     return oh, ow
 
 
+@lru_cache(maxsize=8)
 def floor_of(dtype: np.dtype, relu: bool) -> Any:
     """The least that a result may be: 0 where a relu follows. NaN stays."""
     return dtype.type(0 if relu else -math.inf)

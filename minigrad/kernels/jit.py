@@ -64,7 +64,7 @@ def use_jit(x: NDArray[Any], *others: NDArray[Any] | None) -> bool:
     """Whether the compiled kernel serves these arrays: all float32, or all float64."""
     dtype = x.dtype
     for a in others:  # written out: most calls of a step come by here
-        if a is not None and a.dtype != dtype:
+        if a is not None and a.dtype is not dtype and a.dtype != dtype:
             return False
     return dtype in _FLOATS and jit_enabled()
 
@@ -111,11 +111,9 @@ class Kernel:
             return
         pool = threads.gather(chunks, work)
         if scratch is not None:
-            (size, dtype), many = scratch, 1
-            if pool is not None:
-                size, many = -(-size // 16) * 16, pool.threads  # rows begin lines of cache
-            args += (threads.scratch(many * size, dtype).reshape(many, size),)
-        self(0 if pool is None else pool.team, chunks, *args)
+            args += (threads.scratch(*scratch, 1 if pool is None else pool.threads),)
+        call = self._dispatcher or self.dispatcher
+        call(0 if pool is None else pool.team, chunks, *args)
 
     @property
     def dispatcher(self) -> Any:

@@ -34,7 +34,8 @@ __all__ = [
 
 def _ncl(x: Array) -> Array:
     """(N, C, ...) as (N, C, L)."""
-    return x.reshape(*x.shape[:2], -1 if x.size else math.prod(x.shape[2:]))
+    shape = x.shape
+    return x.reshape(shape[0], shape[1], -1 if x.size else math.prod(shape[2:]))
 
 
 def batch_norm(
@@ -58,6 +59,7 @@ def batch_norm(
     return batch_norm_apply(x, mean, rstd, w, b, relu), mean, var, rstd
 
 
+@lru_cache(maxsize=256)
 def _parts(n: int, c: int) -> Pair:
     """Into how many parts a batch is cut, and each into groups of channels: from shapes alone."""
     parts = max(1, min(n, CHUNKS))
@@ -70,14 +72,14 @@ def batch_norm_apply(
     """y[n,c,l] = (x[n,c,l] − mean[c]) · rstd[c] · w[c] + b[c]; x (N, C, ...), L of them."""
     if not use_jit(x, mean, rstd, w, b):
         return batch_norm_apply_reference(x, mean, rstd, w, b, relu)
-    x, y = dense(x), np.empty(x.shape, x.dtype)
-    n, c = x.shape[:2]
+    x3 = _ncl(dense(x))
+    y, (n, c, _) = np.empty(x3.shape, x3.dtype), x3.shape
     parts, splits = _parts(n, c)
     weight = _constant(c, 1, x.dtype) if w is None else dense(w)
     shift = _constant(c, 0, x.dtype) if b is None else dense(b)
     how = dense(mean), dense(rstd), weight, shift, _floor(x.dtype, relu)
-    moments.normalise.run(parts * splits, 0.1 * x.size, splits, _ncl(x), *how, _ncl(y))
-    return y
+    moments.normalise.run(parts * splits, 0.17 * x.size, splits, x3, *how, y)
+    return y.reshape(x.shape)
 
 
 def batch_norm_fold(
@@ -139,6 +141,7 @@ def _work(x: Array) -> float:
     return 0.15 * x.size + 5.0 * x.shape[0] * x.shape[1]
 
 
+@lru_cache(maxsize=8)
 def _floor(dtype: np.dtype[Any], relu: bool) -> Any:
     """What `moments` cuts off at."""
     return dtype.type(0 if relu else math.nan)

@@ -241,6 +241,7 @@ def _publish(b: Any, team: Any, chunks: Any) -> None:
     b.store(b.ptrtoint(entry, i64), _word(b, shared, Shared.FUNCTION))
     b.store(b.ptrtoint(kept, i64), _word(b, shared, Shared.ARGUMENTS))
     b.store(chunks, _word(b, shared, Shared.CHUNKS))
+    b.store(b.load(_word(b, shared, Shared.BACKWARDS)), _word(b, shared, Shared.TURNED))
     threads = b.load(_word(b, shared, Shared.THREADS))
     with cgutils.for_range(b, threads) as counted:
         first = b.sdiv(b.mul(counted.index, chunks), threads)
@@ -272,8 +273,8 @@ def _next(context: Any, b: Any, signature: Any, args: Any, result: Any) -> None:
 def _take(b: Any, it: Any) -> None:
     """Take a quarter of what is left of this thread's chunks, or else of another's.
 
-    Each thread begins with the same part of every call, so that it finds in its caches what it
-    wrote in the last one.
+    Each thread has the same part of every call, so that it finds in its caches what it wrote in the
+    last one. Large calls go through it forwards and backwards in turn (`threads.LARGE_WORK`).
     """
     from numba.core import cgutils
 
@@ -300,8 +301,12 @@ def _take(b: Any, it: Any) -> None:
     part = b.sdiv(left, i64(4))
     last = b.add(first, b.select(b.icmp_signed(">", part, i64(1)), part, i64(1)))
     got = b.cmpxchg(next_, first, last, ORDER, ORDER)
-    b.store(first, it.at)
-    b.store(last, it.end)
+    turned = b.icmp_signed("!=", b.load(_word(b, shared, Shared.TURNED)), i64(0))
+    begin = b.sdiv(b.mul(whose, it.chunks), threads)
+    mirrored = b.sub(b.add(begin, stop), last)
+    start = b.select(turned, mirrored, first)
+    b.store(start, it.at)
+    b.store(b.add(start, b.sub(last, first)), it.end)
     b.cbranch(b.extract_value(got, 1), after, again)
     b.position_at_end(following)
     asked = b.add(b.load(other), i64(1))

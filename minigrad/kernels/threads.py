@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +40,12 @@ serve: Callable[[int, int], object] | None = None
 # share no cache 2.1 ms with all it does in one, 2.6 with 40 us as the limit and 3.5 with 6.
 SERIAL_WORK = 20_000
 
+# Nanoseconds from which a call goes the other way through its chunks than the one before: what that
+# wrote last is still in the caches, and what it wrote first is not.
+LARGE_WORK = 100_000
+
+MOST_VIEWS = 1000  # of a thread's work space that are kept; to make one takes 1 us
+
 
 class Row(IntEnum):
     """Words of a thread's row on a pool's board."""
@@ -60,6 +67,8 @@ class Shared(IntEnum):
     ARGUMENTS = 5
     BUSY = 6  # 1 while a call has the workers
     CHUNKS = 7  # of that call: no more threads than these join it
+    BACKWARDS = 8  # 1 if each thread is to begin with its last chunks, in the next call
+    TURNED = 9  # and what that was when this call began
     RUNNING = 16  # workers that may use the arguments
     ROWS = 32  # here the threads' rows begin
 
@@ -75,6 +84,9 @@ def gather(chunks: int, work: float) -> _Pool | None:
     if not pool.workers or pool.board[Shared.BUSY]:
         return None
     pool.wake(chunks - 1)
+    if work >= LARGE_WORK:
+        pool.backwards = not pool.backwards
+        pool.board[Shared.BACKWARDS] = pool.backwards
     return pool
 
 
@@ -97,16 +109,21 @@ def set_num_threads(n: int) -> None:
     set_blas_threads(int(n))
 
 
-def scratch(size: int, dtype: np.dtype) -> NDArray[np.floating]:
-    """A work array of at least `size` elements that belongs to this thread until it asks again.
+def scratch(size: int, dtype: np.dtype, rows: int) -> NDArray[np.floating]:
+    """Work space (rows, at least size) that belongs to this thread until it asks again.
 
     It is kept and reused, so that kernels do not page-fault fresh memory in the steady state.
     """
-    nbytes = size * dtype.itemsize
-    buffer = getattr(_local, "buffer", None)
-    if buffer is None or buffer.nbytes < nbytes:
-        _local.buffer = buffer = _aligned(nbytes)
-    return buffer[:nbytes].view(dtype)
+    views, key = _local.views, (size, dtype.char, rows)
+    if key not in views:
+        pitch = size if rows == 1 else -(-size // 16) * 16  # rows begin lines of cache
+        nbytes = rows * pitch * dtype.itemsize
+        if _local.buffer.nbytes < nbytes or len(views) > MOST_VIEWS:
+            views.clear()
+        if _local.buffer.nbytes < nbytes:
+            _local.buffer = _aligned(nbytes)
+        views[key] = _local.buffer[:nbytes].view(dtype).reshape(rows, pitch)
+    return views[key]
 
 
 def _aligned(nbytes: int) -> NDArray[np.uint8]:
@@ -116,7 +133,13 @@ def _aligned(nbytes: int) -> NDArray[np.uint8]:
     return raw[skip : skip + nbytes]
 
 
-_local = threading.local()
+class _Local(threading.local):
+    def __init__(self) -> None:
+        self.buffer = np.empty(0, np.uint8)
+        self.views: dict[tuple[int, str, int], NDArray[Any]] = {}  # of the buffer, as asked for
+
+
+_local = _Local()
 
 
 class _Worker:
@@ -138,6 +161,7 @@ class _Pool:
     def __init__(self, threads: int) -> None:
         self.closed = False
         self.cpu = -1  # where the workers are not
+        self.backwards = False
         self.spins = threads <= cpus()
         self.turns = TURNS if self.spins else FEW_TURNS
         self.threads = threads

@@ -76,9 +76,8 @@ def winograd_weight_grad(
     g: Array, x: Array, kernel_hw: Pair, stride: Pair, padding: Pair, dilation: Pair, groups: int
 ) -> Array:
     """`conv2d_weight_grad` of the same layers; g as large as theirs."""
-    n, c, h, wd = x.shape
-    k, c = g.shape[1], c // groups
-    plan = weight_tiling(n, c, (h, wd), k // groups, padding, dilation, groups)
+    k, c = g.shape[1], x.shape[1] // groups
+    plan = weight_tiling(x.shape, k, padding, dilation, groups)
     if not plan.chunks:
         return np.zeros((k, c, 3, 3), x.dtype)
     gw = empty((k, c, 3, 3), x.dtype)
@@ -105,31 +104,32 @@ def _correlate(
     x: Array, w: Array, b: Array | None, padding: Pair, dilation: Pair, groups: int, turned: bool,
     relu: bool,
 ) -> Array:  # fmt: skip
-    n, c, h, wd = x.shape
     k = w.shape[1] * groups if turned else w.shape[0]
-    plan = input_tiling(n, c // groups, (h, wd), k // groups, padding, dilation, groups)
-    y = empty((n, k, plan.sizes.oh, plan.sizes.ow), x.dtype)
-    filter_blocks = groups * plan.sizes.filter_blocks
-    up = filter_blocks * lanes(F32)
+    plan = input_tiling(x.shape, k, padding, dilation, groups)
+    p = plan.sizes
+    y = empty((x.shape[0], k, p.oh, p.ow), F32)
+    filter_blocks = groups * p.filter_blocks
+    up = filter_blocks * p.width
     if b is not None and k == up:
         bias = dense(b)
     else:
-        bias = np.zeros(up, x.dtype)
-        bias[:k] = 0 if b is None else b
+        bias = np.zeros(up, F32)
+        if b is not None:
+            bias[:k] = b
     flat_w, flat_x, flat_y = dense(w).reshape(-1), dense(x).reshape(-1), y.reshape(-1)
     filter_table = turned_table() if turned else straight_table()
     v = u = NOTHING
-    if plan.sizes.deep:
+    if p.deep:
         v = _points(plan, flat_x, False)
     else:
-        u = empty(36 * plan.sizes.u_point, x.dtype)
+        u = empty(36 * p.u_point, F32)
         filter_points.run(
             filter_blocks, 6.0 * w.size / 9, flat_w, turned, filter_table, u, plan.record,
-            scratch=(plan.sizes.strip, F32),
+            scratch=(p.strip, F32),
         )  # fmt: skip
     winograd_products.run(
         plan.chunks, plan.work, flat_x, v, flat_w, turned, filter_table, u, bias, flat_y,
-        floor_of(x.dtype, relu), plan.blocks, plan.read_table, plan.write_table, plan.record,
+        floor_of(F32, relu), plan.blocks, plan.read_table, plan.write_table, plan.record,
         scratch=(plan.scratch, F32),
     )  # fmt: skip
     return y

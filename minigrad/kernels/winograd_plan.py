@@ -77,18 +77,18 @@ class Plan:
 
 @lru_cache(maxsize=512)
 def input_tiling(
-    n: int, c: int, hw: Pair, k: int, padding: Pair, dilation: Pair, groups: int
+    x: tuple[int, ...], channels: int, padding: Pair, dilation: Pair, groups: int
 ) -> Plan:
-    """Of `winograd` and of the input's gradient; c and k are those of a group."""
-    return _plan(n, c, hw, k, padding, dilation, groups, sums=False)
+    """Of `winograd`, and of the input's gradient: from shape x to so many channels."""
+    return _plan(x, channels, padding, dilation, groups, sums=False)
 
 
 @lru_cache(maxsize=512)
 def weight_tiling(
-    n: int, c: int, hw: Pair, k: int, padding: Pair, dilation: Pair, groups: int
+    x: tuple[int, ...], channels: int, padding: Pair, dilation: Pair, groups: int
 ) -> Plan:
     """Of the filters' gradient."""
-    return _plan(n, c, hw, k, padding, dilation, groups, sums=True)
+    return _plan(x, channels, padding, dilation, groups, sums=True)
 
 
 @lru_cache(maxsize=1)
@@ -107,11 +107,12 @@ def turned_table() -> Ints:
 
 
 def _plan(
-    n: int, c: int, hw: Pair, k: int, padding: Pair, dilation: Pair, groups: int, sums: bool
+    x: tuple[int, ...], channels: int, padding: Pair, dilation: Pair, groups: int, sums: bool
 ) -> Plan:
     width = lanes(np.dtype(np.float32))
-    (h, w), (dh, dw) = hw, dilation
-    oh, ow = out_hw(hw, (3, 3), (1, 1), padding, dilation)
+    (n, c, h, w), (dh, dw) = x, dilation
+    c, k = c // groups, channels // groups
+    oh, ow = out_hw((h, w), (3, 3), (1, 1), padding, dilation)
     th, tw = -(-oh // (4 * dh)), -(-ow // (4 * dw))
     tile_rows, row_tiles = n * th, dh * dw * tw
     cb, kb = -(-c // width), -(-k // width)  # blocks of channels, of filters

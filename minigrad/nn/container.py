@@ -178,20 +178,24 @@ def _folded(conv: Conv2d, module: Any, input: Any) -> tuple[Tensor, Tensor] | No
     """
     if not _is_plain(module, BatchNorm2d) or module.training or not isinstance(input, Tensor):
         return None
-    x, w = input._data, conv.weight._data
+    own, affine, known = conv._parameters, module._parameters, module._buffers
+    try:  # not by attribute: seven of them take as long as the kernel
+        weight, bias, scale, shift = own["weight"], own["bias"], affine["weight"], affine["bias"]
+        mean, var = known["running_mean"], known["running_var"]
+    except KeyError:  # somebody has put another thing in its place
+        return None
+    if weight is None or mean is None or var is None:
+        return None
+    x, w = input._data, weight._data
     dtype, filters = x.dtype, w.shape[:1]
     if x.ndim != 4 or w.dtype is not dtype or w.size > max(FOLDED, x.size):
         return None
-    vectors = []
-    for v in (conv.bias, module.running_mean, module.running_var, module.weight, module.bias):
-        if v is not None and (v._data.dtype is not dtype or v._data.shape != filters):
-            return None  # the layer itself says what is wrong
-        vectors.append(None if v is None else v._data)
-    bias, mean, var, scale, shift = vectors
-    if mean is None or var is None:
-        return None
-    weight, bias = batch_norm_fold(w, bias, mean, var, module.eps, scale, shift)
-    return wrap(weight), wrap(bias)
+    vectors: list[Any] = [None if v is None else v._data for v in (bias, mean, var, scale, shift)]
+    if [v for v in vectors if v is not None and (v.dtype is not dtype or v.shape != filters)]:
+        return None  # the layer itself says what is wrong
+    moved, m, v, factor, term = vectors
+    made = batch_norm_fold(w, moved, m, v, module.eps, factor, term)
+    return wrap(made[0]), wrap(made[1])
 
 
 def _is_plain(module: Any, kind: type[Module]) -> bool:

@@ -144,8 +144,8 @@ class Conv2d(_Conv):
         """
         x, padding = self._padded(input)
         weight, bias = (self.weight, self.bias) if filters is None else filters
-        call = conv2d_relu if relu else F.conv2d
-        return call(x, weight, bias, self.stride, padding, self.dilation, self.groups)
+        how = self.stride, padding, self.dilation, self.groups
+        return conv2d_relu(x, weight, bias, *how) if relu else F.conv2d(x, weight, bias, *how)
 
 
 class Conv1d(_Conv):

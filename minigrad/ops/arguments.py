@@ -53,6 +53,18 @@ def refuse_integers(op: str, x: Array) -> None:
 
 def floating(op: str, **tensors: Any) -> None:
     """Check that all (Nones aside) are floating Tensors of one dtype."""
+    dtype = None
+    for t in tensors.values():  # as every layer comes by here, first in half the time
+        if t is None:
+            continue
+        if not isinstance(t, Tensor) or t._data.dtype.kind != "f":
+            break
+        if dtype is None:
+            dtype = t._data.dtype
+        elif t._data.dtype is not dtype:
+            break
+    else:
+        return
     first: tuple[str, Tensor] | None = None
     for name, value in tensors.items():
         if value is None:
