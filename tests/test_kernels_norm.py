@@ -86,6 +86,23 @@ def test_batch_norm_loses_no_digits_far_from_zero(dtype):
     assert mean.dtype == var.dtype == dtype
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("step,missing", [(1, None), (2, None), (1, 0), (1, 1)])
+def test_running_statistics_move_towards_the_batch(dtype, step, missing):
+    rng = np.random.default_rng(1)
+    x = rng.normal(2, 3, size=(5, 6, 7)).astype(dtype)
+    before = rng.uniform(1, 2, size=(2, 6)).astype(dtype)
+    room = np.zeros((2, 6 * step), dtype)
+    room[:, ::step] = before
+    running = tuple(None if k == missing else room[k, ::step] for k in range(2))
+    _, mean, var, _ = norm.batch_norm(x, 1e-5, None, None, False, running, 0.3)
+    batch = mean, var * (35 / 34)
+    for k in range(2):
+        expected = before[k] if k == missing else 0.7 * before[k] + 0.3 * batch[k]
+        np.testing.assert_allclose(room[k, ::step], expected, rtol=4 * np.finfo(dtype).eps)
+    assert step == 1 or (room[:, 1::2] == 0).all()
+
+
 def test_batch_norm_grad_matches_central_differences():
     rng = np.random.default_rng(0)
     x, g, d = (rng.normal(size=(3, 2, 5)) for _ in range(3))

@@ -19,8 +19,8 @@ from minigrad.kernels.moments_simd import (
 )
 from minigrad.kernels.team import share
 
-__all__ = ["fold", "join_moments", "normalise", "part_gradients", "part_moments", "row_grad",
-           "row_norm", "spread_gradients"]  # fmt: skip
+__all__ = ["fold", "join_gradients", "join_moments", "normalise", "part_gradients", "part_moments",
+           "row_grad", "row_norm", "spread_gradients"]  # fmt: skip
 
 PARTIAL = 8192  # elements whose sum is taken in their own dtype
 
@@ -59,24 +59,32 @@ def part_moments(team, chunks, splits, x, parts):
 
 
 @kernel
-def join_moments(parts, n, length, eps, mean, var, rstd):
+def join_moments(parts, n, length, eps, momentum, mean, var, rstd, running_mean, running_var):
     """Mean, biased variance and 1/sqrt(variance + eps) of channels from those of their parts.
 
     Chan, Golub and LeVeque 1979, "Updating formulae and a pairwise algorithm for computing sample
-    variances".
+    variances". What runs, unless it is empty, moves towards them.
     """
-    many, count = len(parts), max(n * length, 1)
-    for ch in range(len(mean)):
-        middle, spread = 0.0, 0.0
-        for part in range(many):
-            images = (part + 1) * n // many - part * n // many
-            middle += parts[part, ch, 0] * (images * length) / count
-        for part in range(many):
-            images = (part + 1) * n // many - part * n // many
-            off = parts[part, ch, 0] - middle
-            spread += parts[part, ch, 1] + off * off * (images * length)
-        mean[ch], var[ch] = middle, max(spread / count, 0.0) if spread == spread else spread
+    many, channels, count = len(parts), len(mean), max(n * length, 1)
+    middle, spread = np.zeros(channels), np.zeros(channels)
+    for part in range(many):
+        weight = ((part + 1) * n // many - part * n // many) * length / count
+        for ch in range(channels):
+            middle[ch] += parts[part, ch, 0] * weight
+    for part in range(many):
+        here = ((part + 1) * n // many - part * n // many) * length
+        for ch in range(channels):
+            off = parts[part, ch, 0] - middle[ch]
+            spread[ch] += parts[part, ch, 1] + off * off * here
+    for ch in range(channels):
+        mean[ch] = middle[ch]
+        var[ch] = max(spread[ch] / count, 0.0) if spread[ch] == spread[ch] else spread[ch]
         rstd[ch] = 1.0 / np.sqrt(var[ch] + eps)
+    for ch in range(len(running_mean)):
+        running_mean[ch] = (1 - momentum) * running_mean[ch] + momentum * mean[ch]
+    unbiased = count / max(count - 1, 1)
+    for ch in range(len(running_var)):
+        running_var[ch] = (1 - momentum) * running_var[ch] + momentum * (var[ch] * unbiased)
 
 
 @kernel
@@ -91,7 +99,7 @@ def normalise(team, chunks, splits, x, mean, rstd, weight, shift, floor, y):
 
 
 @kernel
-def part_gradients(team, chunks, splits, g, x, mean, scale, shift, floor, parts):
+def part_gradients(team, chunks, splits, g, x, mean, rstd, weight, shift, floor, parts):
     """parts[part, channel] = sums of h and of h·(x − mean), h the g that a relu let through.
 
     Where a relu gave 0, g does not count: the same expression is compared again, which costs less
@@ -103,7 +111,7 @@ def part_gradients(team, chunks, splits, g, x, mean, scale, shift, floor, parts)
     for chunk in share(team, chunks):
         i0, i1, c0, c1, part = _cut(chunk, chunks, splits, n, c)
         for ch in range(c0, c1):
-            how[0], how[1], how[2], how[3] = mean[ch], scale[ch], shift[ch], floor
+            how[0], how[1], how[2], how[3] = mean[ch], rstd[ch] * weight[ch], shift[ch], floor
             totals[0] = totals[1] = 0
             for i in range(i0, i1, step):
                 for k in range(0, length, PARTIAL):
@@ -113,13 +121,30 @@ def part_gradients(team, chunks, splits, g, x, mean, scale, shift, floor, parts)
 
 
 @kernel
-def spread_gradients(team, chunks, splits, g, x, mean, scale, shift, floor, along, across, gx):
-    """gx = scale·(h − along − (x − mean)·across), with h as in `part_gradients`."""
+def join_gradients(parts, count, rstd, gw, gb, along, across):
+    """Gradients of weight and bias from sums of parts, and what `spread_gradients` takes of them."""
+    channels = len(rstd)
+    total, product = np.zeros(channels), np.zeros(channels)
+    for part in range(len(parts)):
+        for ch in range(channels):
+            total[ch] += parts[part, ch, 0]
+            product[ch] += parts[part, ch, 1]
+    for ch in range(channels):
+        product[ch] *= rstd[ch]
+        gw[ch], gb[ch] = product[ch], total[ch]
+        along[ch], across[ch] = total[ch] / count, product[ch] * rstd[ch] / count
+
+
+@kernel
+def spread_gradients(
+    team, chunks, splits, g, x, mean, rstd, weight, shift, floor, along, across, gx
+):
+    """gx = rstd·weight·(h − along − (x − mean)·across), with h as in `part_gradients`."""
     (n, c, length), how = x.shape, np.empty(6, x.dtype)
     for chunk in share(team, chunks):
         i0, i1, c0, c1, _ = _cut(chunk, chunks, splits, n, c)
         for ch in range(c0, c1):
-            how[0], how[1], how[2], how[3] = mean[ch], scale[ch], shift[ch], floor
+            how[0], how[1], how[2], how[3] = mean[ch], rstd[ch] * weight[ch], shift[ch], floor
             how[4], how[5] = along[ch], across[ch]
             grad_lines(g, x, (i0 * c + ch) * length, c * length, i1 - i0, length, how, gx)
 

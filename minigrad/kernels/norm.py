@@ -39,23 +39,30 @@ def _ncl(x: Array) -> Array:
 
 
 def batch_norm(
-    x: Array, eps: float, w: Array | None, b: Array | None, relu: bool = False
-) -> tuple[Array, Array, Array, Array]:
+    x: Array, eps: float, w: Array | None, b: Array | None, relu: bool = False,
+    running: tuple[Array | None, Array | None] = (None, None), momentum: float = 0.0,
+) -> tuple[Array, Array, Array, Array]:  # fmt: skip
     """Normalise each channel of x (N, C, ...) by its own statistics, then scale and shift it.
 
         y[n,c,l] = (x[n,c,l] − mean[c]) · rstd[c] · w[c] + b[c],  rstd = 1/sqrt(var + eps)
 
-    `relu` cuts y off at 0. Returns y, mean, biased var and rstd, three arrays (C,).
+    `relu` cuts y off at 0. A `running` mean and variance move, in place, by `momentum` of the way
+    to those of x, the variance to the unbiased one. Returns y, mean, biased var and rstd, three
+    arrays (C,).
     """
-    if not use_jit(x, w, b):
-        return batch_norm_reference(x, eps, w, b, relu)
+    strange = [r for r in running if r is not None and not r.flags.carray]
+    if strange or not use_jit(x, w, b, *running):
+        return batch_norm_reference(x, eps, w, b, relu, running, momentum)
     x = dense(x)
     x3 = _ncl(x)
     n, c, length = x3.shape
     parts, splits = _parts(n, c)
     sums, (mean, var, rstd) = np.empty((parts, c, 2)), np.empty((3, c), x.dtype)
     moments.part_moments.run(parts * splits, _work(x), splits, x3, sums)
-    moments.join_moments(sums, n, length, float(eps), mean, var, rstd)
+    moving = [_constant(0, 0, x.dtype) if r is None else r for r in running]
+    moments.join_moments(
+        sums, n, length, float(eps), float(momentum), mean, var, rstd, *moving
+    )
     return batch_norm_apply(x, mean, rstd, w, b, relu), mean, var, rstd
 
 
@@ -125,15 +132,15 @@ def batch_norm_grad(
     g3, x3, gx = _ncl(dense(g)), _ncl(dense(x)), np.empty(x.shape, x.dtype)
     n, c, length = x3.shape
     parts, splits = _parts(n, c)
-    scale = dense(rstd) if w is None else rstd * w
+    weight = _constant(c, 1, x.dtype) if w is None else dense(w)
     shift = _constant(c, 0, x.dtype) if b is None else dense(b)
-    how, sums = (dense(mean), scale, shift, _floor(x.dtype, relu)), np.empty((parts, c, 2))
+    mean, rstd = dense(mean), dense(rstd)
+    how, sums = (mean, rstd, weight, shift, _floor(x.dtype, relu)), np.empty((parts, c, 2))
     moments.part_gradients.run(parts * splits, _work(x), splits, g3, x3, *how, sums)
-    along, across = sums.sum(0).T
-    gw = across * rstd
-    means = [(s / max(n * length, 1)).astype(x.dtype) for s in (along, gw * rstd)]
+    gw, gb, *means = np.empty((4, c), x.dtype)
+    moments.join_gradients(sums, max(n * length, 1), rstd, gw, gb, *means)
     moments.spread_gradients.run(parts * splits, _work(x), splits, g3, x3, *how, *means, _ncl(gx))
-    return gx, gw.astype(x.dtype), along.astype(x.dtype)
+    return gx, gw, gb
 
 
 def _work(x: Array) -> float:
@@ -171,8 +178,9 @@ def row_norm_grad(g: Array, x: Array, mean: Array, rstd: Array) -> Array:
 
 
 def batch_norm_reference(
-    x: Array, eps: float, w: Array | None, b: Array | None, relu: bool = False
-) -> tuple[Array, Array, Array, Array]:
+    x: Array, eps: float, w: Array | None, b: Array | None, relu: bool = False,
+    running: tuple[Array | None, Array | None] = (None, None), momentum: float = 0.0,
+) -> tuple[Array, Array, Array, Array]:  # fmt: skip
     """`batch_norm` in NumPy, two passes for the statistics."""
     rows = _ncl(x)
     m = max(rows.shape[0] * rows.shape[2], 1)
@@ -180,6 +188,10 @@ def batch_norm_reference(
     var = np.square(rows - mean[:, None]).sum(axis=(0, 2)) / m
     mean, var = mean.astype(x.dtype), var.astype(x.dtype)
     rstd = (1 / np.sqrt(var + eps)).astype(x.dtype, copy=False)
+    for old, new in zip(running, (mean, var * (m / max(m - 1, 1))), strict=True):
+        if old is not None:
+            old *= 1 - momentum
+            old += momentum * new
     return batch_norm_apply_reference(x, mean, rstd, w, b, relu), mean, var, rstd
 
 

@@ -29,16 +29,9 @@ def _normalise(
     input: Array, weight: Any, bias: Any, running_mean: Any, running_var: Any, momentum: float,
     eps: float, relu: bool,
 ) -> tuple[Array, Array, Array]:  # fmt: skip
-    """Normalise (N, C, ...) by the statistics of the batch, and note them in the running ones.
-
-    running = (1 − momentum) · running + momentum · batch, with the unbiased variance.
-    """
-    count = input.size // max(input.shape[1], 1)
-    y, mean, var, rstd = kernels.batch_norm(input, eps, weight, bias, relu)
-    for running, new in ((running_mean, mean), (running_var, var * (count / max(count - 1, 1)))):
-        if running is not None:
-            running *= 1 - momentum
-            running += momentum * new
+    """Normalise (N, C, ...) by the statistics of the batch, and note them in the running ones."""
+    running = running_mean, running_var
+    y, mean, _, rstd = kernels.batch_norm(input, eps, weight, bias, relu, running, momentum)
     return y, mean, rstd
 
 
