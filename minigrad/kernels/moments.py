@@ -14,7 +14,6 @@ from minigrad.kernels.moments_simd import (
     affine_lines,
     grad_lines,
     sum_gradients,
-    sum_lines,
     sum_moments,
 )
 from minigrad.kernels.team import share
@@ -23,6 +22,7 @@ __all__ = ["fold", "join_gradients", "join_moments", "normalise", "part_gradient
            "row_grad", "row_norm", "spread_gradients"]  # fmt: skip
 
 PARTIAL = 8192  # elements whose sum is taken in their own dtype
+FAR = 16.0  # squared distance from the mean, in variances
 
 
 @helper
@@ -35,7 +35,11 @@ def _cut(chunk, chunks, splits, n, c):
 
 @kernel
 def part_moments(team, chunks, splits, x, parts):
-    """parts[part, channel] = the mean, and the sum of squares of what differs from it."""
+    """parts[part, channel] = the mean, and the sum of squares of what differs from it.
+
+    Both from what differs from the channel's first element, which costs no digits unless that is
+    far from the mean: then once more, from the mean itself.
+    """
     n, c, length = x.shape
     step, pitch = max(1, PARTIAL // max(length, 1)), c * length
     how, totals = np.empty(1, x.dtype), np.empty(2)
@@ -43,19 +47,19 @@ def part_moments(team, chunks, splits, x, parts):
         i0, i1, c0, c1, part = _cut(chunk, chunks, splits, n, c)
         count = max((i1 - i0) * length, 1)
         for ch in range(c0, c1):
-            totals[0] = totals[1] = 0
-            for i in range(i0, i1, step):
-                for k in range(0, length, PARTIAL):
-                    sum_lines(x, (i * c + ch) * length + k, pitch, min(step, i1 - i),
-                              min(PARTIAL, length - k), totals)  # fmt: skip
-            how[0] = totals[0] / count  # nearly the mean
-            totals[0] = totals[1] = 0
-            for i in range(i0, i1, step):
-                for k in range(0, length, PARTIAL):
-                    sum_moments(x, (i * c + ch) * length + k, pitch, min(step, i1 - i),
-                                min(PARTIAL, length - k), how, totals)  # fmt: skip
-            off = totals[0] / count
-            parts[part, ch, 0], parts[part, ch, 1] = how[0] + off, totals[1] - totals[0] * off
+            how[0] = x[i0, ch, 0] if i1 > i0 and length else 0
+            for _ in range(2):
+                totals[0] = totals[1] = 0
+                for i in range(i0, i1, step):
+                    for k in range(0, length, PARTIAL):
+                        sum_moments(x, (i * c + ch) * length + k, pitch, min(step, i1 - i),
+                                    min(PARTIAL, length - k), how, totals)  # fmt: skip
+                off = totals[0] / count
+                spread = totals[1] - totals[0] * off
+                parts[part, ch, 0], parts[part, ch, 1] = how[0] + off, spread
+                if totals[0] * off <= FAR * spread:
+                    break
+                how[0] += off
 
 
 @kernel
@@ -122,7 +126,7 @@ def part_gradients(team, chunks, splits, g, x, mean, rstd, weight, shift, floor,
 
 @kernel
 def join_gradients(parts, count, rstd, gw, gb, along, across):
-    """Gradients of weight and bias from sums of parts, and what `spread_gradients` takes of them."""
+    """Gradients of weight and bias from sums of parts, and what `spread_gradients` takes."""
     channels = len(rstd)
     total, product = np.zeros(channels), np.zeros(channels)
     for part in range(len(parts)):

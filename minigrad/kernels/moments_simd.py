@@ -1,8 +1,8 @@
 """Sums and maps over the lines of one channel, by vectors; no policy here.
 
 A channel of (N, C, L) is N lines of L neighbouring elements. Lanes sum in the dtype of the data, at
-most some thousand elements of a call; totals are float64. The last vector of a line overlaps the
-one before: a map writes the same again, a sum leaves out what it has met.
+most some thousand elements of a call; totals are float64. Where a sum's last vector overlaps the
+one before, it leaves out what it has met. A map may write where it reads.
 """
 
 from __future__ import annotations
@@ -10,19 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from minigrad.kernels.flow import cover, loop, switch
+from minigrad.kernels.flow import loop, switch
 from minigrad.kernels.jit import intrinsic
 from minigrad.kernels.simd import Lanes, at, intrinsic_of
 
-__all__ = ["affine_lines", "grad_lines", "sum_gradients", "sum_lines", "sum_moments"]
+__all__ = ["affine_lines", "grad_lines", "sum_gradients", "sum_moments"]
 
 UNROLL = 4  # vectors per turn, each with sums of its own, to hide the latency of an addition
-
-
-@intrinsic
-def sum_lines(typingctx, x, x_at, pitch, lines, length, totals):
-    """totals[0] += sum of x[x_at + i·pitch + k], i < lines, k < length."""
-    return intrinsic_of(_sum_lines, x, x_at, pitch, lines, length, totals)
 
 
 @intrinsic
@@ -48,7 +42,10 @@ def affine_lines(typingctx, x, x_at, pitch, lines, length, how, y):
 
 @intrinsic
 def grad_lines(typingctx, g, x, x_at, pitch, lines, length, how, gx):
-    """gx = s·(h − a − d·b), with h and d as in `sum_gradients` and how = m, s, t, floor, a, b."""
+    """gx = s·(h − a − d·b), with h and d as in `sum_gradients` and how = m, s, t, floor, a, b.
+
+    gx may be g.
+    """
     return intrinsic_of(_grad_lines, g, x, x_at, pitch, lines, length, how, gx)
 
 
@@ -111,14 +108,6 @@ def _kept(v: Lanes, only: Any, value: Any) -> Any:
     return value if only is None else v.builder.select(only, value, v.zero)
 
 
-def _sum_lines(
-    b: Any, x: Any, x_at: Any, pitch: Any, lines: Any, length: Any, totals: Any
-) -> None:
-    x = at(b, x, x_at)
-    visit: Visit = lambda v, p, only: [_kept(v, only, v.load(at(b, x, p)))]  # noqa: E731
-    _sum(b, x, pitch, lines, length, totals, 1, visit)
-
-
 def _sum_moments(
     b: Any, x: Any, x_at: Any, pitch: Any, lines: Any, length: Any, how: Any, totals: Any
 ) -> None:
@@ -158,13 +147,31 @@ def _sum_gradients(
     _sum(b, x, pitch, lines, length, totals, 2, visit)
 
 
-def _map(b: Any, x: Any, pitch: Any, lines: Any, length: Any, move: Any) -> None:
-    """move(lanes, place) for vectors that cover all lines."""
+def _map(
+    b: Any, sources: list[Any], y: Any, pitch: Any, lines: Any, length: Any,
+    result: Callable[..., Any],
+) -> None:  # fmt: skip
+    """y = result(lanes, *sources), by vectors of elements at the same place of all lines."""
+    v, index = Lanes(b, y), length.type
+    whole = b.mul(b.sdiv(length, index(v.width)), index(v.width))
+    left = v.below(whole, length)
 
     def line(i: Any, _: list[Any]) -> list[Any]:
         start = b.mul(i, pitch)
-        cover(b, x, length, 16, lambda v, p: move(v, b.add(start, p)))
-        return []
+
+        def vector(p: Any, _: list[Any]) -> list[Any]:
+            p = b.add(start, p)
+            v.store(result(v, *[v.load(at(b, x, p)) for x in sources]), at(b, y, p))
+            return []
+
+        def rest(_: Any, none: list[Any]) -> list[Any]:
+            p = b.add(start, whole)
+            value = result(v, *[v.load_where(left, at(b, x, p)) for x in sources])
+            v.store_where(left, value, at(b, y, p))
+            return none
+
+        loop(b, whole, v.width, [], vector)
+        return loop(b, b.zext(b.icmp_signed("<", whole, length), index), 1, [], rest)
 
     loop(b, lines, 1, [], line)
 
@@ -174,10 +181,7 @@ def _affine_lines(
 ) -> None:
     x, y, numbers = at(b, x, x_at), at(b, y, x_at), _numbers(b, how, 4)
 
-    def move(v: Lanes, p: Any) -> None:
-        v.store(_cut(v, v.load(at(b, x, p)), numbers, None)[2], at(b, y, p))
-
-    _map(b, x, pitch, lines, length, move)
+    _map(b, [x], y, pitch, lines, length, lambda v, x: _cut(v, x, numbers, None)[2])
 
 
 def _grad_lines(
@@ -185,10 +189,9 @@ def _grad_lines(
 ) -> None:
     g, x, gx, numbers = at(b, g, x_at), at(b, x, x_at), at(b, gx, x_at), _numbers(b, how, 6)
 
-    def move(v: Lanes, p: Any) -> None:
-        d, _, h = _cut(v, v.load(at(b, x, p)), numbers, v.load(at(b, g, p)))
+    def result(v: Lanes, g: Any, x: Any) -> Any:
+        d, _, h = _cut(v, x, numbers, g)
         s, along, across = (v.spread(numbers[k]) for k in (1, 4, 5))
-        rest = b.fsub(b.fsub(h, along), b.fmul(d, across))
-        v.store(b.fmul(s, rest), at(b, gx, p))
+        return b.fmul(s, b.fsub(b.fsub(h, along), b.fmul(d, across)))
 
-    _map(b, x, pitch, lines, length, move)
+    _map(b, [g, x], gx, pitch, lines, length, result)
