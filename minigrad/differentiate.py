@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -15,6 +14,7 @@ from .engine import walk
 from .errors import GradientError, ShapeError
 from .kernels.elementwise import add
 from .quiet import quiet, silent, unquiet
+from .sole import references, sole
 from .tensor import Tensor, edge_of, wrap
 
 __all__ = ["backward", "grad"]
@@ -209,7 +209,7 @@ def _accumulate(leaf: Tensor, g: Any, recorded: bool) -> None:
         with _collecting:  # NumPy lets other threads run while it adds
             before = leaf._grad
             if before is None:
-                leaf._grad = wrap(g if not hooked and _sole(g) else np.array(g, order="C"))
+                leaf._grad = wrap(g if not hooked and sole(g, USUAL) else np.array(g, order="C"))
             else:
                 np.add(before._data, g, before._data)
                 if before._cell is not None:
@@ -218,27 +218,12 @@ def _accumulate(leaf: Tensor, g: Any, recorded: bool) -> None:
         hook(leaf)
 
 
-def _sole(a: np.ndarray) -> bool:
-    """Whether `a` is referred to by the call chain of `_accumulate` alone, and fit to be kept."""
-    if a.base is not None or not a.flags.c_contiguous or not a.flags.writeable:
-        return False
-    return sys.getrefcount(a) <= _SOLE
-
-
-def _calibrate() -> int:
-    """The count that an array has in `_sole` when only `backward`'s loop holds it.
-
-    Counts depend on the interpreter's version, so it is read from an array that is known to be
-    held by nothing else, along the same chain of calls.
-    """
+def _usual() -> int:
+    """The references to a gradient that `backward`'s loop alone holds, in `_accumulate`."""
     seen: list[int] = []
 
-    def sole(a: np.ndarray) -> bool:
-        seen.append(sys.getrefcount(a))
-        return False
-
     def accumulate(leaf: Any, g: Any, recorded: bool) -> None:
-        sole(g)
+        seen.append(references(g))
 
     found = {"leaf": np.zeros(1)}
     while found:
@@ -247,4 +232,4 @@ def _calibrate() -> int:
     return seen[0]
 
 
-_SOLE = _calibrate()
+USUAL = _usual()

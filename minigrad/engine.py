@@ -273,6 +273,7 @@ def walk(
                     if edge.__class__ is Output and edge.node not in sums:
                         heappush(waiting, (-edge.node.seq, edge.node))
                     _add(sums, owned, edge, gi, lift, plus)
+            back, gi = (), None  # a node may take over the memory of what nobody else has
             if not retain_graph:
                 node.release()
         for edge, g in sums.items():  # what is left stands at leaves

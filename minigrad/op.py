@@ -13,8 +13,10 @@ Parameters annotated with `Array` are its inputs (tensors); all others are setti
 A rule is written with ops over Tensors. Its parameters say what it gets, and so what the graph
 keeps alive: `g` the cotangent, `y` the output (or an output's own name), an input's name its value,
 `<input>_shape` the input's shape, a setting's name its value, `needs` the names of the inputs whose
-gradients are wanted. A rule that is an op, as in `relu.gradient("input", relu_grad)`, or operators
-alone is the fastest: where no graph is wanted it runs on arrays (see minigrad.plan).
+gradients are wanted, `spare` whether it may overwrite g (never, but in rules of minigrad's own for
+several inputs, where no graph is wanted). A rule that is an op, as in `relu.gradient("input",
+relu_grad)`, or operators alone is the fastest: where no graph is wanted it runs on arrays (see
+minigrad.plan).
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from numpy import ndarray as Array
 
 from .engine import Node, Output, recording
 from .errors import GradientError
+from .sole import references, sole
 from .tensor import Cell, Tensor, wrap
 
 if TYPE_CHECKING:
@@ -81,7 +82,10 @@ class OpNode(Node):
             if source == "joint":
                 if wanted is None or any([wanted[k] for k in i]):
                     self.check_kept(kept)
-                    got = rule(g, *[self._bare(kind, n) for kind, n in at])
+                    args = [self._bare(kind, n) for kind, n in at]
+                    if ("spare", 0) in at and sole(g, USUAL):
+                        args[at.index(("spare", 0))] = True
+                    got = rule(g, *args)
                     back += [
                         (self.inputs[k], self._fit_bare(one, k))
                         for k, one in zip(i, got) if one is not None and self.inputs[k] is not None
@@ -129,6 +133,8 @@ class OpNode(Node):
             return self.settings[i]
         if kind == "shape":
             return self.shapes[i]
+        if kind == "spare":
+            return False
         return self.outs[i] if kind == "output" else self.byproducts[i]
 
     def pullback(self, g: Any, wanted: tuple[bool, ...] | None) -> Sequence[Any]:
@@ -194,6 +200,8 @@ class OpNode(Node):
         """What a rule asked for by name, other than an input or a setting."""
         if kind == "inputs":
             return self.kept
+        if kind == "spare":
+            return False
         if kind == "shape":
             return self.shapes if self.op.variadic else self.shapes[i]
         if kind == "output":
@@ -273,6 +281,21 @@ class OpNode(Node):
             f"{self.op.name}: the gradient of {name!r} must have its shape {shape}; the rule "
             f"returned {tuple(g._data.shape)}. {where or f'The op stands at {self.op.where}'}."
         )
+
+
+def _usual() -> int:
+    """The references to a cotangent that `walk` alone holds, in `first_order`."""
+
+    class Like:
+        def first_order(self, g: Any, wanted: Any, lift: Any) -> int:
+            return references(g)
+
+    node, sums = Like(), {0: np.zeros(1)}
+    g = sums.pop(0)
+    return node.first_order(g, None, None)
+
+
+USUAL = _usual()
 
 
 class Constant(Node):

@@ -45,8 +45,8 @@ class GradientRule:
                 self.fetch.append(("setting", op.settings.index(name)))
             elif name in op.byproducts:
                 self.fetch.append(("byproduct", op.byproducts.index(name)))
-            elif name == "needs":
-                self.fetch.append(("needs", 0))
+            elif name in ("needs", "spare"):
+                self.fetch.append((name, 0))
             else:
                 refuse_rule(op, fn, name)
 

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent / "minigrad"
 # A room (a module, or a folder with all that is in it) may import itself and what stands to its
 # right, also inside functions.
 BASE = "errors dtypes _files complaints"
-CORE = f"{BASE} quiet modes engine values described tensor convert installed"
+CORE = f"{BASE} quiet modes sole engine values described tensor convert installed"
 RECORDING = f"{CORE} call contract custom trace plan opnode record inplace op differentiate"
 OPS = f"{RECORDING} kernels ops random _tree"
 ARROWS = {
@@ -26,6 +26,7 @@ ARROWS = {
     "modes": "",
     "engine": "errors modes",
     "quiet": "",
+    "sole": "",
     "values": BASE,
     "kernels": BASE,
     "described": f"{BASE} engine installed values",

@@ -118,18 +118,19 @@ def _constant(size: int, value: int, dtype: np.dtype) -> Array:
 
 def batch_norm_grad(
     g: Array, x: Array, mean: Array, rstd: Array, w: Array | None, b: Array | None = None,
-    relu: bool = False,
+    relu: bool = False, spare: bool = False,
 ) -> tuple[Array, Array, Array]:  # fmt: skip
     """Gradients of `batch_norm` where mean and rstd are those of the batch itself.
 
         x̂ = (x − mean)·rstd,  gb = Σ g,  gw = Σ g·x̂,  gx = w·rstd·(g − gb/M − x̂·gw/M),  M = N·L
 
     With `relu`, which alone needs b, g is first made 0 where the result was cut off.
-    Returns gx (N, C, ...), gw (C,), gb (C,).
+    Returns gx (N, C, ...), gw (C,), gb (C,); gx may take the memory of a g that is `spare`.
     """
     if not use_jit(g, x, mean, rstd, w, b):
         return batch_norm_grad_reference(g, x, mean, rstd, w, b, relu)
-    g3, x3, gx = _ncl(dense(g)), _ncl(dense(x)), np.empty(x.shape, x.dtype)
+    gx = g if spare and g.flags.carray else np.empty(x.shape, x.dtype)
+    g3, x3 = _ncl(dense(g)), _ncl(dense(x))
     n, c, length = x3.shape
     parts, splits = _parts(n, c)
     weight = _constant(c, 1, x.dtype) if w is None else dense(w)

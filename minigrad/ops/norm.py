@@ -73,33 +73,38 @@ def batch_norm_grad(
     eps: float = 1e-5,
     shift: Any = None,
     relu: bool = False,
+    spare: bool = False,
 ) -> tuple[Array, Array, Array]:
     """Gradients of batch_norm in input, weight and bias.
 
     mean and rstd are those of the input; what is not given is computed. With `relu`, `grad` is that
-    of what a relu made of the result, and `shift` the bias; that is not differentiable again.
+    of what a relu made of the result, and `shift` the bias; that is not differentiable again. If
+    `grad` is `spare`, the first result takes its place in memory.
     """
     if mean is None:
         _, mean, _, rstd = kernels.batch_norm(input, eps, None, None)
-    return kernels.batch_norm_grad(grad, input, mean, rstd, weight, shift, relu)
+    return kernels.batch_norm_grad(grad, input, mean, rstd, weight, shift, relu, spare)
 
 
 @_batch_norm.gradient("input", "weight", "bias")
-def _(g: Tensor, input: Tensor, weight: Any, mean: Tensor, rstd: Tensor, eps: float) -> Any:
-    return batch_norm_grad(g, input, weight, mean, rstd, eps)
+def _(
+    g: Tensor, input: Tensor, weight: Any, mean: Tensor, rstd: Tensor, eps: float, spare: bool
+) -> Any:
+    return batch_norm_grad(g, input, weight, mean, rstd, eps, None, False, spare)
 
 
 @_batch_norm_relu.gradient("input", "weight", "bias")
 def _batch_norm_relu_rule(
-    g: Tensor, input: Tensor, weight: Any, bias: Any, mean: Tensor, rstd: Tensor, eps: float
-) -> Any:
+    g: Tensor, input: Tensor, weight: Any, bias: Any, mean: Tensor, rstd: Tensor, eps: float,
+    spare: bool,
+) -> Any:  # fmt: skip
     y = batch_norm(input.detach(), None, None, weight, bias, True, 0.0, eps)
     return batch_norm_grad(relu_grad(g, y.detach()), input, weight, mean, rstd, eps)
 
 
 _batch_norm_relu_rule.on_arrays = (  # type: ignore[attr-defined]
-    lambda g, input, weight, bias, mean, rstd, eps: batch_norm_grad(
-        g, input, weight, mean, rstd, eps, bias, True
+    lambda g, input, weight, bias, mean, rstd, eps, spare: batch_norm_grad(
+        g, input, weight, mean, rstd, eps, bias, True, spare
     )
 )
 
