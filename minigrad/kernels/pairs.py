@@ -45,15 +45,15 @@ def pair_best_grad(team, chunks, g, tap, gx):
 
 
 @kernel
-def pair_mean(team, chunks, x, divisor, y):
-    """Sum of each window over divisor[0]."""
+def pair_mean(team, chunks, x, factor, y):
+    """Sum of each window times factor[0]."""
     for p in share(team, chunks):
         for i in range(y.shape[1]):
-            _mean(x[p, 2 * i], x[p, 2 * i + 1], y.shape[2], divisor, y[p, i])
+            _mean(x[p, 2 * i], x[p, 2 * i + 1], y.shape[2], factor, y[p, i])
 
 
 @kernel
-def pair_spread(team, chunks, g, divisor, gx):
+def pair_spread(team, chunks, g, factor, gx):
     """Adjoint of `pair_mean`: every element of gx is written."""
     oh, ow = g.shape[1], g.shape[2]
     for p in share(team, chunks):
@@ -63,7 +63,7 @@ def pair_spread(team, chunks, g, divisor, gx):
             top, bottom = gx[p, 2 * i], gx[p, 2 * i + 1]
             fill(top[2 * ow :], 0)
             fill(bottom[2 * ow :], 0)
-            _halve(top, bottom, ow, divisor, g[p, i])
+            _halve(top, bottom, ow, factor, g[p, i])
 
 
 # One row of n windows: `top` and `bottom` are its two rows of elements.
@@ -80,21 +80,24 @@ def _spread(typingctx, top, bottom, n, g, tap):
 
 
 @intrinsic
-def _mean(typingctx, top, bottom, n, divisor, y):
-    return intrinsic_of(_emit_mean, top, bottom, n, divisor, y)
+def _mean(typingctx, top, bottom, n, factor, y):
+    return intrinsic_of(_emit_mean, top, bottom, n, factor, y)
 
 
 @intrinsic
-def _halve(typingctx, top, bottom, n, divisor, g):
-    return intrinsic_of(_emit_halve, top, bottom, n, divisor, g)
+def _halve(typingctx, top, bottom, n, factor, g):
+    return intrinsic_of(_emit_halve, top, bottom, n, factor, g)
 
 
 def _taps(v: Lanes, top: Any, bottom: Any, j: Any) -> list[Any]:
     """The four elements of the windows from j on, a vector each."""
-    b = v.builder
-    return [
-        v.every_second(at(b, row, b.add(j, j), side)) for row in (top, bottom) for side in (0, 1)
-    ]
+    return [side for row in (top, bottom) for side in v.out_of_turn(*_row(v, row, j))]
+
+
+def _row(v: Lanes, row: Any, j: Any) -> list[Any]:
+    """The elements of a row that windows from j on have, in two vectors."""
+    start = at(v.builder, row, v.builder.add(j, j))
+    return [v.load(start), v.load(at(v.builder, start, v.width))]
 
 
 def _write(v: Lanes, row: Any, j: Any, left: Any, right: Any) -> None:
@@ -138,18 +141,18 @@ def _emit_spread(b: Any, top: Any, bottom: Any, n: Any, g: Any, tap: Any) -> Non
     cover(b, top, n, 16, move)
 
 
-def _emit_mean(b: Any, top: Any, bottom: Any, n: Any, divisor: Any, y: Any) -> None:
+def _emit_mean(b: Any, top: Any, bottom: Any, n: Any, factor: Any, y: Any) -> None:
     def move(v: Lanes, j: Any) -> None:
-        one, two, three, four = _taps(v, top, bottom, j)
-        total = b.fadd(b.fadd(one, two), b.fadd(three, four))
-        v.store(b.fdiv(total, v.spread(b.load(divisor))), at(b, y, j))
+        sums = [b.fadd(*both) for both in zip(_row(v, top, j), _row(v, bottom, j), strict=True)]
+        total = b.fadd(*v.out_of_turn(*sums))
+        v.store(b.fmul(total, v.spread(b.load(factor))), at(b, y, j))
 
     cover(b, top, n, 16, move)
 
 
-def _emit_halve(b: Any, top: Any, bottom: Any, n: Any, divisor: Any, g: Any) -> None:
+def _emit_halve(b: Any, top: Any, bottom: Any, n: Any, factor: Any, g: Any) -> None:
     def move(v: Lanes, j: Any) -> None:
-        share = b.fdiv(v.load(at(b, g, j)), v.spread(b.load(divisor)))
+        share = b.fmul(v.load(at(b, g, j)), v.spread(b.load(factor)))
         for row in (top, bottom):
             _write(v, row, j, share, share)
 

@@ -9,6 +9,7 @@ output row and column). All of it is bound by memory: one pass over the larger s
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -195,7 +196,7 @@ def _window_mean(x: Array, t: Tables) -> Array:
         return y
     x3, y3, over = _planes(x), _planes(y), t.over(x.dtype)
     if t.in_pairs:
-        pairs.pair_mean.run(len(x3), 0.6 * y.size, x3, over.reshape(-1), y3)
+        pairs.pair_mean.run(len(x3), 0.4 * y.size, x3, over, y3)
         return y
     work = 0.5 * len(x3) * _elements(t.rows) * x.shape[3] + 6.0 * y.size
     windows.window_mean.run(len(x3), work, x3, t.rows, t.cols, t.sliding, over, y3)
@@ -211,7 +212,7 @@ def _window_spread(g: Array, hw: Pair, t: Tables) -> Array:
         return gx
     g3, gx3, over = _planes(g), _planes(gx), t.over(g.dtype)
     if t.in_pairs:
-        pairs.pair_spread.run(len(g3), 0.6 * g.size, g3, over.reshape(-1), gx3)
+        pairs.pair_spread.run(len(g3), 0.6 * g.size, g3, over, gx3)
         return gx
     work = 0.3 * gx.size + 2.0 * len(g3) * g.shape[2] * _elements(t.cols)
     windows.window_spread.run(len(g3), work, g3, t.rows, t.cols, over, gx3)
@@ -249,12 +250,16 @@ class Tables(NamedTuple):
     cols: Index
     sliding: tuple[int, int, int]  # width, stride, padding along columns; stride 0: they adapt
     divisor: NDArray[np.float64]  # (OH, OW)
-    in_pairs: bool  # 2x2, side by side, one divisor for all
+    in_pairs: bool  # 2x2, side by side, one divisor for all, of which the reciprocal is exact
     whole: bool  # one window, which is the plane, over its number of elements
+    made: dict[str, Array]
 
     def over(self, dtype: np.dtype[Any]) -> Array:
-        """The divisor in the dtype of the data."""
-        return self.divisor.astype(dtype)
+        """The divisor in the dtype of the data; of pairs its reciprocal, alone."""
+        if dtype.char not in self.made:
+            divisor = 1 / self.divisor[0, :1] if self.in_pairs else self.divisor
+            self.made[dtype.char] = divisor.astype(dtype)
+        return self.made[dtype.char]
 
 
 @lru_cache(maxsize=256)
@@ -288,7 +293,7 @@ def _mean_tables(
     # Where windows are as wide as many of them are, a loop along each beats one across them.
     step = stride[1] if kernel[1] <= 8 else 0
     sliding = (kernel[1], step, padding[1])
-    return Tables(*windows, sliding, divisor, _tile_by_two(*windows, divisor), False)
+    return Tables(*windows, sliding, divisor, _tile_by_two(*windows, divisor), False, {})
 
 
 @lru_cache(maxsize=256)
@@ -299,7 +304,7 @@ def _adaptive_tables(hw: Pair, out_hw: Pair) -> Tables:
     exact = width * out_hw[1] == hw[1] and 0 < width <= 8  # then they slide by their width
     sliding = (width, width if exact else 0, 0)
     in_pairs = _tile_by_two(rows, cols, divisor)
-    return Tables(rows, cols, sliding, divisor, in_pairs, out_hw == (1, 1))
+    return Tables(rows, cols, sliding, divisor, in_pairs, out_hw == (1, 1), {})
 
 
 def _tile_by_two(rows: Index, cols: Index, divisor: NDArray[np.float64]) -> bool:
@@ -307,7 +312,8 @@ def _tile_by_two(rows: Index, cols: Index, divisor: NDArray[np.float64]) -> bool
         first = 2 * np.arange(len(table))
         if (table[:, 0] != first).any() or (table[:, 1] != first + 2).any():
             return False
-    return bool(divisor.size and (divisor == divisor[0, 0]).all())
+    exact = divisor.size and math.frexp(divisor[0, 0])[0] == 0.5
+    return bool(exact and (divisor == divisor[0, 0]).all())
 
 
 # The definitions in NumPy: one window at a time, over all planes at once.

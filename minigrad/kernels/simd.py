@@ -223,6 +223,10 @@ class Lanes:
         order = [i for k in range(self.width) for i in (k, self.width + k)]
         return [self.shuffle(a, b, o) for o in (order[: self.width], order[self.width :])]
 
+    def out_of_turn(self, a: Any, b: Any) -> list[Any]:
+        """The elements 0, 2, 4, ... of two vectors in a row, and 1, 3, 5, ...."""
+        return [self.shuffle(a, b, list(range(k, 2 * self.width, 2))) for k in (0, 1)]
+
     def total(self, value: Any) -> Any:
         """Sum of the lanes, halves first."""
         b, i32 = self.builder, self.ir.IntType(32)

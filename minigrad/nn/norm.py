@@ -102,12 +102,12 @@ class _BatchNorm(_Tracking):
             self.num_batches_tracked._data += 1  # add_ would take as long as the small batch
             if self.momentum is None:  # the mean over all batches
                 factor = 1 / self.num_batches_tracked.item()
-        known = track or not self.training
+        mean, var = self.running_mean, self.running_var
+        training = self.training or mean is None
+        if self.training and not track:
+            mean = var = None
         call = batch_norm_relu if relu else F.batch_norm
-        return call(
-            input, self.running_mean if known else None, self.running_var if known else None,
-            self.weight, self.bias, self.training or self.running_mean is None, factor, self.eps,
-        )
+        return call(input, mean, var, self.weight, self.bias, training, factor, self.eps)
 
 
 class BatchNorm2d(_BatchNorm):
