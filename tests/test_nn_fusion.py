@@ -181,3 +181,13 @@ def test_a_batch_norm_that_does_not_fit_is_an_error_with_a_graph_and_without(nam
         model(mg.randn(2, 8, 9, 11))
     with pytest.raises(ValueError, match=message), mg.no_grad():
         model(mg.randn(2, 8, 9, 11))
+
+
+@pytest.mark.parametrize("place,name", [(0, "weight"), (1, "weight"), (1, "running_mean")])
+def test_what_somebody_put_over_a_parameter_is_what_a_fold_uses_as_well(place, name) -> None:
+    model, x = conv_net().eval(), mg.randn(2, 8, 9, 11)
+    value = mg.full_like(getattr(model[place], name), 0.25).detach()
+    object.__setattr__(model[place], name, value)
+    with mg.no_grad():
+        fused = model(x).numpy()
+    np.testing.assert_allclose(fused, model(x).detach().numpy(), atol=1e-5)

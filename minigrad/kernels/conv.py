@@ -252,7 +252,8 @@ def _interleaves(w_shape: tuple[int, ...], padding: Pair, dilation: Pair, groups
     width = lanes(np.dtype(np.float32))
     channels, filters = w_shape[1], w_shape[0] // groups
     return (
-        all(p <= 2 * d and d <= 4 for p, d in zip(padding, dilation, strict=True))
+        channels > 0
+        and all(p <= 2 * d and d <= 4 for p, d in zip(padding, dilation, strict=True))
         and (groups == 1 or channels % width == filters % width == 0)
     )
 

@@ -22,7 +22,7 @@ __all__ = ["fold", "join_gradients", "join_moments", "normalise", "part_gradient
            "row_grad", "row_norm", "spread_gradients"]  # fmt: skip
 
 PARTIAL = 8192  # elements whose sum is taken in their own dtype
-FAR = 16.0  # squared distance from the mean, in variances
+FAR = 4.0  # squared distance from the mean, in variances
 
 
 @helper
@@ -37,7 +37,7 @@ def _cut(chunk, chunks, splits, n, c):
 def part_moments(team, chunks, splits, x, parts):
     """parts[part, channel] = the mean, and the sum of squares of what differs from it.
 
-    Both from what differs from the channel's first element, which costs no digits unless that is
+    Both from what differs from the channel's first element, which costs few digits unless that is
     far from the mean: then once more, from the mean itself.
     """
     n, c, length = x.shape
@@ -57,7 +57,7 @@ def part_moments(team, chunks, splits, x, parts):
                 off = totals[0] / count
                 spread = totals[1] - totals[0] * off
                 parts[part, ch, 0], parts[part, ch, 1] = how[0] + off, spread
-                if totals[0] * off <= FAR * spread:
+                if totals[0] * off <= FAR * spread < np.inf:
                     break
                 how[0] += off
 

@@ -9,6 +9,7 @@ reads them: statistics, then results. Bound by memory.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -50,8 +51,7 @@ def batch_norm(
     to those of x, the variance to the unbiased one. Returns y, mean, biased var and rstd, three
     arrays (C,).
     """
-    strange = [r for r in running if r is not None and not r.flags.carray]
-    if strange or not use_jit(x, w, b, *running):
+    if not use_jit(x, w, b):
         return batch_norm_reference(x, eps, w, b, relu, running, momentum)
     x = dense(x)
     x3 = _ncl(x)
@@ -59,11 +59,30 @@ def batch_norm(
     parts, splits = _parts(n, c)
     sums, (mean, var, rstd) = np.empty((parts, c, 2)), np.empty((3, c), x.dtype)
     moments.part_moments.run(parts * splits, _work(x), splits, x3, sums)
-    moving = [_constant(0, 0, x.dtype) if r is None else r for r in running]
+    none, moving, others = _constant(0, 0, x.dtype), list(running), list(running)
+    for k, r in enumerate(running):
+        if r is not None and r.dtype is x.dtype and r.flags.carray:
+            others[k] = None
+        else:
+            moving[k] = none
     moments.join_moments(
         sums, n, length, float(eps), float(momentum), mean, var, rstd, *moving
     )
+    _move(others, mean, var, n * length, momentum)
     return batch_norm_apply(x, mean, rstd, w, b, relu), mean, var, rstd
+
+
+def _move(
+    running: Sequence[Array | None], mean: Array, var: Array, count: int, momentum: float
+) -> None:
+    """Running statistics, where there are any, towards those of `count` elements per channel."""
+    mean_now, var_now = running
+    if mean_now is not None:
+        mean_now *= 1 - momentum
+        mean_now += momentum * mean
+    if var_now is not None:
+        var_now *= 1 - momentum
+        var_now += momentum * (var * (count / max(count - 1, 1)))
 
 
 @lru_cache(maxsize=256)
@@ -189,10 +208,7 @@ def batch_norm_reference(
     var = np.square(rows - mean[:, None]).sum(axis=(0, 2)) / m
     mean, var = mean.astype(x.dtype), var.astype(x.dtype)
     rstd = (1 / np.sqrt(var + eps)).astype(x.dtype, copy=False)
-    for old, new in zip(running, (mean, var * (m / max(m - 1, 1))), strict=True):
-        if old is not None:
-            old *= 1 - momentum
-            old += momentum * new
+    _move(running, mean, var, m, momentum)
     return batch_norm_apply_reference(x, mean, rstd, w, b, relu), mean, var, rstd
 
 

@@ -178,11 +178,15 @@ def _folded(conv: Conv2d, module: Any, input: Any) -> tuple[Tensor, Tensor] | No
     """
     if not _is_plain(module, BatchNorm2d) or module.training or not isinstance(input, Tensor):
         return None
+    for layer in (conv, module):
+        for name in ("weight", "bias", "running_mean", "running_var"):
+            if name in layer.__dict__:  # somebody has put another thing in its place
+                return None
     own, affine, known = conv._parameters, module._parameters, module._buffers
     try:  # not by attribute: seven of them take as long as the kernel
         weight, bias, scale, shift = own["weight"], own["bias"], affine["weight"], affine["bias"]
         mean, var = known["running_mean"], known["running_var"]
-    except KeyError:  # somebody has put another thing in its place
+    except KeyError:
         return None
     if weight is None or mean is None or var is None:
         return None
