@@ -94,13 +94,10 @@ def run(op: Op, values: list[Any]) -> Any:
         tensors = _listed(op, tensors[0])
     arrays: list[Any] = []
     for v in tensors:
-        if not isinstance(v, Tensor):
-            if not op.variadic:
-                i = len(arrays)
-                tensors[i] = v = _array(op, op.inputs[i], v, op.optional[i])
-            arrays.append(v._data if isinstance(v, Tensor) else v)
-        else:
-            arrays.append(v._data)
+        if not isinstance(v, Tensor) and not op.variadic:
+            i = len(arrays)
+            tensors[i] = v = _array(op, op.inputs[i], v, op.optional[i])
+        arrays.append(v._data if isinstance(v, Tensor) else v)
     if op.promote is not None:
         arrays = _promoted(op, arrays)
     token = quiet(silent)

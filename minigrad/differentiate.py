@@ -14,7 +14,7 @@ from .engine import walk
 from .errors import GradientError, ShapeError
 from .kernels.elementwise import add
 from .quiet import quiet, silent, unquiet
-from .sole import references, sole
+from .sole import references, sole, usual
 from .tensor import Tensor, edge_of, wrap
 
 __all__ = ["backward", "grad"]
@@ -218,18 +218,18 @@ def _accumulate(leaf: Tensor, g: Any, recorded: bool) -> None:
         hook(leaf)
 
 
-def _usual() -> int:
+def _chain() -> int:
     """The references to a gradient that `backward`'s loop alone holds, in `_accumulate`."""
     seen: list[int] = []
 
     def accumulate(leaf: Any, g: Any, recorded: bool) -> None:
         seen.append(references(g))
 
-    found = {"leaf": np.zeros(1)}
+    found = {"leaf": object()}
     while found:
         leaf, g = found.popitem()
         accumulate(leaf, g, False)
     return seen[0]
 
 
-USUAL = _usual()
+USUAL = usual(_chain)

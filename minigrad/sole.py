@@ -1,10 +1,12 @@
 """Whether an array is held by one chain of calls alone, so that its memory may be taken over.
 
 How many references such a chain has depends on the interpreter's version. So the usual number is
-counted beforehand, on an array that nothing else holds, along a chain of calls of the same form:
+counted beforehand, on an object that nothing else holds, along a chain of calls of the same form:
 
     def accumulate(leaf, g):
-        usual = references(g)
+        return references(g)
+
+    USUAL = usual(lambda: accumulate(None, object()))
 
 Every other holder (a Tensor, a dict, a view, the user) adds one.
 """
@@ -12,17 +14,22 @@ Every other holder (a Tensor, a dict, a view, the user) adds one.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from typing import Any
 
-import numpy as np
-
-__all__ = ["references", "sole"]
+__all__ = ["references", "sole", "usual"]
 
 
-def references(a: np.ndarray) -> int:
+def references(a: object) -> int:
     """How many there are, as `sole` counts them."""
     return sys.getrefcount(a)
 
 
-def sole(a: np.ndarray, usual: int) -> bool:
-    """Whether `a` has no more references than usual, and its memory is its own and dense."""
-    return sys.getrefcount(a) <= usual and a.base is None and bool(a.flags.carray)
+def usual(chain: Callable[[], int]) -> int:
+    """What `chain` counts; 0 under a debugger, which holds what it shows: then nothing is sole."""
+    return 0 if sys.gettrace() or sys.getprofile() else chain()
+
+
+def sole(a: Any, most: int) -> bool:
+    """Whether the array `a` has at most so many references, and memory of its own that is dense."""
+    return sys.getrefcount(a) <= most and a.base is None and bool(a.flags.carray)

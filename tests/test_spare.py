@@ -1,10 +1,13 @@
 """Gradients that take over the memory of a cotangent do so only where nobody else has it."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
 import minigrad
-from minigrad import nn
+from minigrad import nn, opnode
 from minigrad.kernels import norm
 from minigrad.op import Array, op
 
@@ -70,6 +73,7 @@ def test_gradients_are_those_of_a_recorded_pass(make):
         np.testing.assert_allclose(got, expected, rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.skipif(opnode.USUAL == 0, reason="a debugger looks on, so nothing is taken over")
 def test_a_cotangent_that_only_the_walk_has_is_overwritten(spared):
     loss, named = chain()
     minigrad.autograd.grad(loss, named)
@@ -115,3 +119,11 @@ def test_a_rule_of_a_users_op_may_ask_and_is_told_no():
 
     twice(images(requires_grad=True)).exp().sum().backward()
     assert told == [False]
+
+
+def test_nothing_is_taken_over_where_a_debugger_looked_on():
+    code = (
+        "import sys; sys.settrace(lambda *args: None); import minigrad.opnode as o\n"
+        "import minigrad.differentiate as d; assert o.USUAL == d.USUAL == 0"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
