@@ -64,9 +64,9 @@ class Event:
         if self.algorithm:
             told["algorithm"] = self.algorithm
         if self.time and self.flops:
-            told["GFLOP/s"] = round(self.flops / self.time, 2)
+            told["GFLOP/s"] = float(f"{self.flops / self.time:.3g}")
         if self.time and self.bytes:
-            told["GB/s"] = round(self.bytes / self.time, 2)
+            told["GB/s"] = float(f"{self.bytes / self.time:.3g}")
         return told
 
     def __repr__(self) -> str:
