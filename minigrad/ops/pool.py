@@ -316,28 +316,21 @@ def _windows(
     """
     x, alone = batched(op, input, "NCHW" if n == 2 else "NCL")
     floating(op, input=x)
-    kinds = kernel_size.__class__, stride.__class__, padding.__class__, dilation.__class__
-    settled = _again if kinds in _PLAIN else _settled  # 1.0 is the key 1, but no size
-    k, s, p, d, out = settled(
-        op, shape_of(x), n, kernel_size, stride, padding, dilation, bool(ceil_mode)
-    )
+    k = ints(op, "kernel_size", kernel_size, n, 1)
+    unset = stride is None or (isinstance(stride, (tuple, list)) and not stride)
+    s = k if unset else ints(op, "stride", stride, n, 1)
+    p, d = ints(op, "padding", padding, n, 0), ints(op, "dilation", dilation, n, 1)
+    out = _out_sizes(op, shape_of(x), k, s, p, d, bool(ceil_mode))
     if n == 1:
         return x.unsqueeze(2), alone, (1, *k), (1, *s), (0, *p), (1, *d), (1, *out)
     return x, alone, k, s, p, d, out
 
 
-_PLAIN = {(int, kind, int, int) for kind in (int, type(None))}
-
-
-def _settled(
-    op: str, shape: Sizes, n: int, kernel_size: Any, stride: Any, padding: Any, dilation: Any,
-    ceil_mode: bool,
-) -> tuple[Sizes, Sizes, Sizes, Sizes, Sizes]:  # fmt: skip
-    """The settings as tuples, and how many windows fit in each dim."""
-    k = ints(op, "kernel_size", kernel_size, n, 1)
-    unset = stride is None or (isinstance(stride, (tuple, list)) and not stride)
-    s = k if unset else ints(op, "stride", stride, n, 1)
-    p, d = ints(op, "padding", padding, n, 0), ints(op, "dilation", dilation, n, 1)
+@lru_cache(maxsize=1024)
+def _out_sizes(
+    op: str, shape: Sizes, k: Sizes, s: Sizes, p: Sizes, d: Sizes, ceil_mode: bool
+) -> Sizes:
+    """How many windows fit in each dim; a layer asks the same again and again."""
     if any(pi > ki // 2 for ki, pi in zip(k, p)):
         raise ShapeError(
             f"{op}: padding must be at most half of kernel_size; got padding {p}, kernel_size {k}. "
@@ -351,7 +344,4 @@ def _settled(
             f"{op}: the window must fit the padded image; got kernel_size {k}, dilation {d}, "
             f"padding {p}, image {shape[2:]}. Use a smaller window, or pool less before."
         )
-    return k, s, p, d, out
-
-
-_again = lru_cache(maxsize=1024)(_settled)  # a layer asks the same again and again
+    return out
