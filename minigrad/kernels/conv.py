@@ -164,9 +164,9 @@ def set_conv_algorithm(name: str) -> None:
         "pointwise", "depthwise" and "runs". "winograd" takes a quarter of the multiplications for
         3x3 filters of stride 1 and dilation up to 4, in one group or in groups of whole vectors of
         channels (16 with AVX-512), on float32; what it does not serve (all other layers, float64)
-        is direct. Its rounding errors are 2 to 3 times as large, and a NaN
-        or an infinity reaches all 16 outputs of a 4x4 tile. "auto", the default, takes it where it
-        is faster: a pure function of the shapes.
+        is direct. Its rounding errors are 2 to 3 times as large, and a NaN or an infinity reaches
+        all 16 outputs of a 4x4 tile. "auto", the default, takes it where it is faster: a pure
+        function of the shapes.
 
     Raises
     ------

@@ -152,9 +152,8 @@ def _plan(hw: Pair, out: Pair, step: Pair, out_step: Pair, k: Pair, phases: Phas
         table.append((*first, len(taps), len(evens), len(odds)))
         for some in (evens, odds):
             taps += sorted(some, key=lambda tap: (tap[1], tap[0]))
-    columns = [taps[t : t + TALL] for t in range(0, len(taps), TALL)]
     below = [(e, d) for e, d, _ in taps] == [
-        (taps[0][0] + q, column[0][1]) for column in columns for q in range(TALL)
+        (taps[0][0] + q, taps[t][1]) for t in range(0, len(taps), TALL) for q in range(TALL)
     ]
     tall = below and len(phases) == 1 and out_step == (1, 1) and step in ((1, 1), (2, 2))
     sizes = Sizes(*hw, *out, *step, *out_step, k[0] * k[1], int(tall))
@@ -192,6 +191,7 @@ def depthwise_sums(
     """
     p = sizes[0]
     work, size = mine(team, work), len(taps) * width
+    tall = p.tall * (len(taps) == TALL * TALL)
     for chunk in share(team, chunks):
         part, split = chunk // splits, chunk % splits
         first, last = split * channels // splits, (split + 1) * channels // splits
@@ -201,7 +201,7 @@ def depthwise_sums(
                 plane = image * channels + c
                 plane_dots(g, plane * p.oh * p.ow, p.oh, p.ow, x, plane * p.h * p.w, p.h, p.w,
                            p.row_step, p.col_step, taps, len(taps), work, (c - first) * size,
-                           width, zeros, p.tall * (len(taps) == TALL * TALL))  # fmt: skip
+                           width, zeros, tall)  # fmt: skip
         for c in range(first, last):
             for t in range(p.k):
                 total, at = sums.dtype.type(0), (c - first) * size + t * width

@@ -59,16 +59,13 @@ def batch_norm(
     parts, splits = _parts(n, c)
     sums, (mean, var, rstd) = np.empty((parts, c, 2)), np.empty((3, c), x.dtype)
     moments.part_moments.run(parts * splits, _work(x), splits, x3, sums)
-    none, moving, others = _constant(0, 0, x.dtype), list(running), list(running)
-    for k, r in enumerate(running):
-        if r is not None and r.dtype is x.dtype and r.flags.carray:
-            others[k] = None
-        else:
-            moving[k] = none
+    fits = [r is not None and r.dtype is x.dtype and r.flags.carray for r in running]
+    none = _constant(0, 0, x.dtype)
+    moving = [r if fit else none for r, fit in zip(running, fits)]
     moments.join_moments(
         sums, n, length, float(eps), float(momentum), mean, var, rstd, *moving
     )
-    _move(others, mean, var, n * length, momentum)
+    _move([None if fit else r for r, fit in zip(running, fits)], mean, var, n * length, momentum)
     return batch_norm_apply(x, mean, rstd, w, b, relu), mean, var, rstd
 
 

@@ -85,8 +85,7 @@ def gather(chunks: int, work: float) -> _Pool | None:
         return None
     pool.wake(chunks - 1)
     if work >= LARGE_WORK:
-        pool.backwards = not pool.backwards
-        pool.board[Shared.BACKWARDS] = pool.backwards
+        pool.board[Shared.BACKWARDS] ^= 1
     return pool
 
 
@@ -161,7 +160,6 @@ class _Pool:
     def __init__(self, threads: int) -> None:
         self.closed = False
         self.cpu = -1  # where the workers are not
-        self.backwards = False
         self.spins = threads <= cpus()
         self.turns = TURNS if self.spins else FEW_TURNS
         self.threads = threads

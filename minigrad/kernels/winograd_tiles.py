@@ -63,6 +63,12 @@ def filters_from_sums(u, u_at, u_point, block, c0, c1, k, c, gw, taps, width):
 
 
 @helper
+def _first_row(line, dilation):
+    """The row of a strip with which a line of tiles begins; `dilation` lines interleave."""
+    return 4 * dilation * (line // dilation) + line % dilation
+
+
+@helper
 def input_tiles(x, block, first, last, p, table, v, v_at, strip):
     """The points of the input tiles of tile rows first..last, one block of channels.
 
@@ -78,7 +84,7 @@ def input_tiles(x, block, first, last, p, table, v, v_at, strip):
         read_rows(x, plane, p.h * p.w, many, 4 * p.dil_h * i0 - p.pad_h,
                   p.dil_h * (4 * (i1 - i0) + 2), p.h, p.w, table, strip, 0, p.pitch)  # fmt: skip
         for i in range(p.dil_h * (i1 - i0)):
-            line = (4 * p.dil_h * (i // p.dil_h) + i % p.dil_h) * p.pitch
+            line = _first_row(i, p.dil_h) * p.pitch
             for a in range(p.dil_w):
                 for j in range(p.tw):
                     at = line + (a * (4 * p.tw + 2) + 4 * j) * width
@@ -97,7 +103,7 @@ def output_tiles(m, m_at, bias, block, first, last, p, table, strip, y, floor):
         n, i0 = row // p.th, row % p.th
         i1 = min(p.th, i0 + last - row)
         for i in range(p.dil_h * (i1 - i0)):
-            line = (row_step * (i // p.dil_h) + i % p.dil_h) * pitch
+            line = _first_row(i, p.dil_h) * pitch
             for j in range(p.dil_w * p.tw):
                 at = line + 4 * j * width
                 tile_output(m, m_at + t * width, p.m_point, bias, block * width, strip, at,
@@ -124,7 +130,7 @@ def cotangent_tiles(g, block, first, last, p, table, v, v_at, strip):
         read_rows(g, plane, p.oh * p.ow, many, row_step * i0, row_step * (i1 - i0), p.oh, p.ow,
                   table, strip, 0, pitch)  # fmt: skip
         for i in range(p.dil_h * (i1 - i0)):
-            line = (row_step * (i // p.dil_h) + i % p.dil_h) * pitch
+            line = _first_row(i, p.dil_h) * pitch
             for j in range(p.dil_w * p.tw):
                 at = line + 4 * j * width
                 tile_cotangent(strip, at, p.dil_h * pitch, v, v_at + t * width, p.m_point)

@@ -53,33 +53,21 @@ def refuse_integers(op: str, x: Array) -> None:
 
 def floating(op: str, **tensors: Any) -> None:
     """Check that all (Nones aside) are floating Tensors of one dtype."""
-    dtype = None
-    for t in tensors.values():  # as every layer comes by here, first in half the time
-        if t is None:
-            continue
-        if not isinstance(t, Tensor) or t._data.dtype.kind != "f":
-            break
-        if dtype is None:
-            dtype = t._data.dtype
-        elif t._data.dtype is not dtype:
-            break
-    else:
-        return
-    first: tuple[str, Tensor] | None = None
-    for name, value in tensors.items():
+    first: tuple[str, Any] | None = None
+    for name, value in tensors.items():  # `is` first: every layer comes by here
         if value is None:
             continue
-        t = tensor_of(op, name, value)
-        if t._data.dtype.kind != "f":
+        dtype = tensor_of(op, name, value)._data.dtype
+        if dtype.kind != "f":
             raise TypeError(
-                f"{op}: {name} must be floating; got {name} of dtype {t.dtype}. Use {name}.float()."
+                f"{op}: {name} must be floating; got {name} of dtype {dtype}. Use {name}.float()."
             )
         if first is None:
-            first = (name, t)
-        elif t._data.dtype != first[1]._data.dtype:
+            first = (name, dtype)
+        elif dtype is not first[1] and dtype != first[1]:
             raise TypeError(
                 f"{op}: {first[0]} and {name} must have one dtype; got {first[0]} of dtype "
-                f"{first[1].dtype}, {name} of dtype {t.dtype}. Convert one, as in "
+                f"{first[1]}, {name} of dtype {dtype}. Convert one, as in "
                 f"{first[0]}.to({name}.dtype)."
             )
 
